@@ -1,0 +1,40 @@
+//! The merchant's payers.
+
+use crate::clock::Timestamp;
+use crate::id::CustomerId;
+use crate::name::{GatewayName, TenantId};
+use crate::vault::Sealed;
+
+/// A customer as stored. The profile is sealed; the merchant's reference finds the row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Customer {
+    /// Stable id.
+    pub id: CustomerId,
+    /// Whose customer.
+    pub tenant: TenantId,
+    /// The merchant's own id of the customer, unique within the tenant.
+    pub reference: String,
+    /// Sealed [`crate::provider::CustomerProfile`].
+    pub profile: Sealed,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Counts changes, from 1.
+    pub version: i64,
+}
+
+/// A customer's id at one gateway that keeps customers of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayCustomer {
+    /// Whose customer.
+    pub tenant: TenantId,
+    /// At which gateway.
+    pub gateway: GatewayName,
+    /// Our customer.
+    pub customer_id: CustomerId,
+    /// The gateway's id.
+    pub reference: String,
+    /// When it was learnt.
+    pub created_at: Timestamp,
+}

@@ -1,0 +1,146 @@
+//! Saved payment methods.
+
+use serde::{Deserialize, Serialize};
+
+use crate::capability::{MethodKind, Usage};
+use crate::clock::Timestamp;
+use crate::id::{CustomerId, PaymentMethodId, SessionId, VaultRecordId};
+use crate::name::{GatewayName, TenantId};
+use crate::settings::Mode;
+use crate::vault::Fingerprint;
+
+/// What a customer recognises a method by. Never a balance, never a whole number.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Display {
+    /// Card scheme, wallet or bank, for people: `Visa`, `OVO`, `BRI`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brand: Option<String>,
+    /// The last four digits of the card or account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last4: Option<String>,
+    /// Month of expiry, 1 to 12.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiry_month: Option<u8>,
+    /// Year of expiry, four digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiry_year: Option<u16>,
+    /// `credit`, `debit` or `prepaid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub funding: Option<String>,
+    /// The bank that issued the card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// Country of issue, ISO 3166-1 alpha-2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+}
+
+/// The last four digits in a masked or whole number, and nothing else of it. `None` unless the text
+/// ends in four digits.
+pub fn last_four(number: &str) -> Option<String> {
+    let tail: Vec<char> = number.trim_end().chars().rev().take(4).collect();
+    let complete = tail.len() == 4 && tail.iter().all(char::is_ascii_digit);
+    complete.then(|| tail.into_iter().rev().collect())
+}
+
+/// Whether a saved method can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentMethodStatus {
+    /// Saved; the gateway has not activated it yet.
+    Pending,
+    /// Usable.
+    Active,
+    /// Activation failed.
+    Failed,
+    /// Its validity ended.
+    Expired,
+    /// Taken back by the customer, the bank or the gateway.
+    Revoked,
+    /// Deleted here; kept as a tombstone.
+    Deleted,
+}
+
+impl PaymentMethodStatus {
+    /// Every status.
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Active, Self::Failed, Self::Expired, Self::Revoked, Self::Deleted];
+
+    /// The name in JSON and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// A saved payment method as stored: display data in clear, the token by reference into the vault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentMethod {
+    /// Stable id, the same for as long as the customer keeps the method.
+    pub id: PaymentMethodId,
+    /// Whose method.
+    pub tenant: TenantId,
+    /// Which customer's; fixed when the session was started.
+    pub customer_id: CustomerId,
+    /// Where its token is valid.
+    pub gateway: GatewayName,
+    /// The kind of provider behind that gateway.
+    pub provider: String,
+    /// Test or live.
+    pub mode: Mode,
+    /// The session that saved it last.
+    pub session_id: SessionId,
+    /// Card, wallet or bank debit.
+    pub kind: MethodKind,
+    /// The gateway's channel code.
+    pub channel: String,
+    /// Whether it can be used.
+    pub status: PaymentMethodStatus,
+    /// What the customer agreed to.
+    pub usage: Usage,
+    /// Whether it is the customer's default.
+    pub is_default: bool,
+    /// What the customer recognises it by.
+    pub display: Display,
+    /// The sealed token; `None` once deleted.
+    pub token: Option<VaultRecordId>,
+    /// Keyed fingerprint of the token: one token makes one method.
+    pub token_fingerprint: Fingerprint,
+    /// Keyed fingerprint of the instrument: one card saved twice for one use is one method.
+    pub instrument_fingerprint: Fingerprint,
+    /// When the gateway is asked again about a pending method.
+    pub next_check_at: Option<Timestamp>,
+    /// When it was saved.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Counts changes, from 1.
+    pub version: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_four_digits_are_kept() {
+        for (number, expected) in [
+            ("400000XXXXXX1091", Some("1091")),
+            ("5200****1005", Some("1005")),
+            ("XXXX XXXX 1234 ", Some("1234")),
+            ("123", None),
+            ("", None),
+            ("****", None),
+            ("12a4", None),
+            ("１２３４", None),
+        ] {
+            assert_eq!(last_four(number).as_deref(), expected, "{number}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The settings table of one gateway, read by the provider that owns it.
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Whether a gateway moves real money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The gateway's test mode.
+    Test,
+    /// Real money.
+    Live,
+}
+
+impl Mode {
+    /// The name in configuration and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Live => "live",
+        }
+    }
+}
+
+/// `[gateways.<name>.settings]`: everything in it belongs to the provider, which reads it with
+/// `deny_unknown_fields` so that a misspelt key is named.
+pub struct Settings {
+    /// The gateway's name.
+    pub gateway: String,
+    /// Test or live, as configured; a provider refuses keys of the other mode.
+    pub mode: Mode,
+    /// Where the table was written, for error messages: `billfold.toml`.
+    pub origin: String,
+    /// Whether development liberties are taken: plain HTTP to loopback addresses.
+    pub development: bool,
+    /// The table.
+    pub values: serde_json::Value,
+}
+
+impl Settings {
+    /// Reads the table as `T`. The error names file, key and what was expected, and never a value.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_path_to_error::deserialize(&self.values).map_err(|error| {
+            let path = error.path().to_string();
+            let path = if path == "." { String::new() } else { format!(".{path}") };
+            self.wrong(&path, &without_values(&error.inner().to_string()))
+        })
+    }
+
+    /// An error about one key of the table, such as `.secret_key`.
+    pub fn wrong(&self, key: &str, problem: &str) -> Error {
+        let Self { gateway, origin, .. } = self;
+        Error::new(ErrorKind::Configuration, format!("{origin}: gateways.{gateway}.settings{key}: {problem}"))
+    }
+}
+
+/// serde's "invalid type: string \"…\"" quotes the value, which may be a secret.
+fn without_values(message: &str) -> String {
+    let Some((head, tail)) = message.split_once(": ") else { return message.to_owned() };
+    if !head.starts_with("invalid") {
+        return message.to_owned();
+    }
+    let expected = tail.rsplit_once(", expected ").map_or("another type", |(_, expected)| expected);
+    format!("{head}, expected {expected}")
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("gateway", &self.gateway)
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Table {
+        #[expect(dead_code, reason = "only parsed")]
+        secret_key: String,
+        #[serde(default)]
+        #[expect(dead_code, reason = "only parsed")]
+        attempts: u32,
+    }
+
+    fn check(values: serde_json::Value, expected: &str) {
+        let settings = Settings {
+            gateway: "main".into(),
+            mode: Mode::Test,
+            origin: "billfold.toml".into(),
+            development: false,
+            values,
+        };
+        assert_eq!(settings.parse::<Table>().unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn errors_name_file_and_key_but_no_value() {
+        check(
+            serde_json::json!({"secret_key": "k", "secretkey": "CANARY"}),
+            "billfold.toml: gateways.main.settings.secretkey: unknown field `secretkey`, expected `secret_key` or `attempts`",
+        );
+        check(
+            serde_json::json!({"secret_key": "k", "attempts": "CANARY"}),
+            "billfold.toml: gateways.main.settings.attempts: invalid type, expected u32",
+        );
+        check(serde_json::json!({}), "billfold.toml: gateways.main.settings: missing field `secret_key`");
+    }
+}

@@ -1,0 +1,1 @@
+//! Saves payment methods through Xendit Payment Sessions.

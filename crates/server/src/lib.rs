@@ -1,0 +1,1 @@
+//! The REST API, webhooks, returns and background workers as a library.

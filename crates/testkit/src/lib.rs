@@ -1,0 +1,1 @@
+//! Contract suites, fakes and throw-away databases for Billfold providers and stores.
