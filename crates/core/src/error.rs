@@ -15,6 +15,10 @@ pub enum ErrorKind {
     InvalidRequest,
     /// There is no such object for this tenant.
     NotFound,
+    /// It existed once and was used up.
+    Gone,
+    /// The caller did not prove who it is.
+    Unauthenticated,
     /// The object's state does not allow this.
     Conflict,
     /// The gateway cannot do this at all, by its declared capabilities.

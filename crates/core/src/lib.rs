@@ -1,27 +1,34 @@
 //! Billfold's domain: save a customer's payment methods through any payment gateway, and keep them
 //! usable, safe and movable.
 //!
-//! `Billfold` is the way in. It needs a [`store::Store`], a [`vault::Vault`], a transport and at
+//! [`Billfold`] is the way in. It needs a [`store::Store`], a [`vault::Vault`], a transport and at
 //! least one gateway; see its builder. Gateways are added by crates that implement
 //! [`provider::TokenizationProvider`]. This crate names no provider, no database and no web
 //! framework.
 
+pub mod billfold;
 pub mod capability;
 pub mod clock;
 pub mod customer;
 pub mod entropy;
 pub mod error;
+pub mod gateway;
 pub mod id;
 pub mod money;
 pub mod name;
 pub mod payment_method;
 pub mod provider;
 pub mod registry;
+pub mod schedule;
 pub mod secret;
 pub mod session;
 pub mod settings;
 pub mod store;
 pub mod transport;
+mod use_cases;
 pub mod vault;
+pub mod view;
 
+pub use billfold::{Billfold, BillfoldBuilder};
 pub use error::{Error, ErrorKind, Result};
+pub use use_cases::{ApiKeyView, CustomerSelector, DeliveryView, EventView, IssuedApiKey, StartSession};

@@ -89,7 +89,7 @@ pub struct Session {
     pub status: SessionStatus,
     /// The gateway's id, once known.
     pub provider_reference: Option<String>,
-    /// Sealed [`crate::billfold::Next`]: the link to the hosted page lets its bearer act as the customer.
+    /// Sealed [`crate::view::Next`]: the link to the hosted page lets its bearer act as the customer.
     pub next: Option<Sealed>,
     /// SHA-256 of the nonce in the return URL.
     pub nonce_hash: Vec<u8>,

@@ -5,6 +5,7 @@
 //! value, makes the whole commit [`Commit::Stale`], and the caller reads again. That one rule
 //! decides every race.
 
+pub mod memory;
 mod records;
 
 use std::fmt;

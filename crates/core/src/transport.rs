@@ -41,3 +41,9 @@ pub trait Transport: fmt::Debug + Send + Sync {
         timeout: Duration,
     ) -> Result<http::Response<Bytes>, TransportError>;
 }
+
+/// Whether a URL's host is this machine: `localhost`, `127.0.0.0/8` or `[::1]`.
+pub fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 
-use super::{Reached, Transport, TransportError};
+use super::{Reached, Transport, TransportError, is_loopback};
 use crate::error::{Error, ErrorKind};
 
 /// The largest answer that is read, in bytes.
@@ -54,12 +54,6 @@ impl ReqwestTransport {
         }
         Ok(())
     }
-}
-
-/// Whether a URL's host is this machine: `localhost`, `127.0.0.0/8` or `[::1]`.
-pub fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[async_trait]

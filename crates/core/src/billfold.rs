@@ -1,0 +1,198 @@
+//! The façade: one value that knows the store, the vault and the gateways, and offers the use cases.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use url::Url;
+
+use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::entropy::{Entropy, SystemEntropy};
+use crate::error::{Error, ErrorKind, Result};
+use crate::gateway::Gateway;
+use crate::name::{GatewayName, TenantId};
+use crate::schedule::Schedule;
+use crate::store::Store;
+use crate::vault::Vault;
+
+/// Saves payment methods and keeps them. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Billfold {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn Store>,
+    vault: Vault,
+    gateways: BTreeMap<GatewayName, Gateway>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    public_url: Url,
+    schedule: Schedule,
+    work: Notify,
+    development: bool,
+}
+
+/// Puts a [`Billfold`] together.
+pub struct BillfoldBuilder {
+    store: Arc<dyn Store>,
+    vault: Vault,
+    gateways: Vec<Gateway>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    public_url: Url,
+    schedule: Schedule,
+    development: bool,
+}
+
+impl Billfold {
+    /// Begins with what is required. `public_url` is where customers' browsers and gateways reach
+    /// this program; return URLs are made from it.
+    pub fn builder(store: Arc<dyn Store>, vault: Vault, public_url: Url) -> BillfoldBuilder {
+        BillfoldBuilder {
+            store,
+            vault,
+            gateways: Vec::new(),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            public_url,
+            schedule: Schedule::default(),
+            development: false,
+        }
+    }
+
+    /// The store, for what belongs to the program around the use cases: API keys, readiness.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+
+    /// The clock that every use case asks.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    /// The source of randomness.
+    pub fn entropy(&self) -> &Arc<dyn Entropy> {
+        &self.inner.entropy
+    }
+
+    /// The gateways of a tenant, by name.
+    pub fn gateways<'a, 't>(
+        &'a self,
+        tenant: &'t TenantId,
+    ) -> impl Iterator<Item = &'a Gateway> + use<'a, 't> {
+        self.inner.gateways.values().filter(move |gateway| gateway.tenant == *tenant)
+    }
+
+    /// Every gateway of every tenant, by name.
+    pub fn all_gateways(&self) -> impl Iterator<Item = &Gateway> {
+        self.inner.gateways.values()
+    }
+
+    /// Waits until a webhook or a deletion left work for [`Billfold::process`] or
+    /// [`Billfold::remove_tokens`].
+    pub async fn work_arrived(&self) {
+        self.inner.work.notified().await;
+    }
+
+    pub(crate) fn announce_work(&self) {
+        self.inner.work.notify_one();
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.inner.vault
+    }
+
+    pub(crate) fn public_url(&self) -> &Url {
+        &self.inner.public_url
+    }
+
+    pub(crate) fn schedule(&self) -> &Schedule {
+        &self.inner.schedule
+    }
+
+    pub(crate) fn is_development(&self) -> bool {
+        self.inner.development
+    }
+
+    pub(crate) fn gateway_named(&self, name: &GatewayName) -> Option<&Gateway> {
+        self.inner.gateways.get(name)
+    }
+
+    /// The gateway that a stored row names; its absence is the operator's to mend.
+    pub(crate) fn gateway_of(&self, tenant: &TenantId, name: &GatewayName) -> Result<&Gateway> {
+        self.gateway_named(name).filter(|gateway| gateway.tenant == *tenant).ok_or_else(|| {
+            let message = format!("the gateway `{name}` is no longer configured for this tenant");
+            Error::new(ErrorKind::Configuration, message)
+        })
+    }
+}
+
+impl BillfoldBuilder {
+    /// Adds a gateway.
+    pub fn gateway(mut self, gateway: Gateway) -> Self {
+        self.gateways.push(gateway);
+        self
+    }
+
+    /// Replaces the machine's clock.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Replaces the system's randomness.
+    pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
+        self.entropy = entropy;
+        self
+    }
+
+    /// Replaces the times at which Billfold asks again by itself.
+    pub fn schedule(mut self, schedule: Schedule) -> Self {
+        self.schedule = schedule;
+        self
+    }
+
+    /// Takes development liberties: plain HTTP return URLs on loopback hosts.
+    pub fn development(mut self, development: bool) -> Self {
+        self.development = development;
+        self
+    }
+
+    /// The finished value. Two gateways of one name are a configuration error.
+    pub fn build(self) -> Result<Billfold> {
+        let mut gateways = BTreeMap::new();
+        for gateway in self.gateways {
+            let name = gateway.name.clone();
+            if gateways.insert(name.clone(), gateway).is_some() {
+                return Err(Error::new(ErrorKind::Configuration, format!("two gateways are named `{name}`")));
+            }
+        }
+        if self.public_url.cannot_be_a_base() {
+            return Err(Error::new(ErrorKind::Configuration, "the public URL must be an http or https URL"));
+        }
+        let inner = Inner {
+            store: self.store,
+            vault: self.vault,
+            gateways,
+            clock: self.clock,
+            entropy: self.entropy,
+            public_url: self.public_url,
+            schedule: self.schedule,
+            work: Notify::new(),
+            development: self.development,
+        };
+        Ok(Billfold { inner: Arc::new(inner) })
+    }
+}
+
+impl fmt::Debug for Billfold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Billfold").field("gateways", &self.inner.gateways).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,44 @@
+//! What Billfold does, one file per use case. Each is a method of [`crate::Billfold`].
+
+mod api_keys;
+mod cancel;
+mod customers;
+mod events;
+mod methods;
+mod process;
+mod receive;
+mod reconcile;
+mod remove;
+mod returns;
+mod settle;
+mod settle_method;
+mod start;
+mod validate;
+
+pub use api_keys::{ApiKeyView, IssuedApiKey};
+pub use events::{DeliveryView, EventView};
+pub use start::{CustomerSelector, StartSession};
+
+/// How often a use case reads again when its commit was stale. Each round means that someone else
+/// made progress, so the bound only guards against a defect.
+const MAX_ROUNDS: usize = 16;
+
+fn contended() -> crate::Error {
+    crate::Error::conflict("the object is being changed by others; try again")
+        .with_retry(crate::error::Retry::SameKey { after: Some(std::time::Duration::from_secs(1)) })
+}
+
+/// Tells a tenant's fingerprints of different things apart.
+mod purpose {
+    pub(super) const TOKEN: &[u8] = b"gateway-token";
+    pub(super) const INSTRUMENT: &[u8] = b"instrument";
+    pub(super) const DELIVERY: &[u8] = b"webhook-delivery";
+}
+
+/// The kinds of sealed value.
+mod sealed_kind {
+    pub(super) const GATEWAY_TOKEN: &str = "gateway_token";
+    pub(super) const CUSTOMER_PROFILE: &str = "customer_profile";
+    pub(super) const NEXT_ACTION: &str = "session_next_action";
+    pub(super) const WEBHOOK: &str = "webhook_delivery";
+}

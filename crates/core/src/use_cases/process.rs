@@ -1,0 +1,169 @@
+//! Working on stored webhooks: each event is a reason to ask the gateway, and the answer is settled.
+
+use crate::billfold::Billfold;
+use crate::error::Result;
+use crate::gateway::Gateway;
+use crate::id::SessionId;
+use crate::provider::{EventSubject, ProviderEvent, SessionRef};
+use crate::session::{Session, SessionStatus, Via};
+use crate::store::{Changes, Delivery, DeliveryState, Write};
+
+/// What came of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Effect {
+    /// Nothing that Billfold acts on.
+    Ignored,
+    /// Its truth is stored.
+    Done,
+    /// It matches nothing yet.
+    Unmatched,
+}
+
+impl Billfold {
+    /// Works on up to `limit` webhooks that are due; says how many there were. One that fails or
+    /// matches nothing is tried again later and hurts no other.
+    pub async fn process(&self, limit: u32) -> Result<usize> {
+        let now = self.now();
+        let claimed = self.store().claim_deliveries(now, now.plus(self.schedule().lease), limit).await?;
+        let count = claimed.len();
+        for delivery in claimed {
+            let outcome = self.work_on(&delivery).await;
+            self.finish(delivery, outcome).await?;
+        }
+        Ok(count)
+    }
+
+    async fn work_on(&self, delivery: &Delivery) -> Result<Effect> {
+        let gateway = self.gateway_of(&delivery.tenant, &delivery.gateway)?;
+        let stored = self.open_webhook(gateway, delivery)?;
+        let mut effect = Effect::Ignored;
+        for event in &stored.events {
+            effect = effect.max(self.act_on(gateway, event).await?);
+        }
+        Ok(effect)
+    }
+
+    async fn act_on(&self, gateway: &Gateway, event: &ProviderEvent) -> Result<Effect> {
+        match &event.subject {
+            EventSubject::Other => Ok(Effect::Ignored),
+            EventSubject::Session { reference, merchant_reference } => {
+                let found =
+                    self.find_session(gateway, reference.as_deref(), merchant_reference.as_deref()).await?;
+                match found {
+                    Some(session) => {
+                        self.fetch_and_settle(gateway, session, reference.as_deref(), Via::Webhook).await
+                    }
+                    None => Ok(Effect::Unmatched),
+                }
+            }
+            EventSubject::Method { token, merchant_reference } => {
+                self.act_on_method(gateway, token, merchant_reference.as_deref()).await
+            }
+        }
+    }
+
+    async fn act_on_method(
+        &self,
+        gateway: &Gateway,
+        token: &str,
+        merchant_reference: Option<&str>,
+    ) -> Result<Effect> {
+        let fingerprint = self.token_fingerprint(gateway, token)?;
+        if let Some(method) =
+            self.store().method_by_token(&gateway.tenant, &gateway.name, &fingerprint).await?
+        {
+            self.refresh_method(gateway, method).await?;
+            return Ok(Effect::Done);
+        }
+        if self.store().token_was_deleted(&gateway.tenant, &gateway.name, &fingerprint).await? {
+            return Ok(Effect::Ignored);
+        }
+        // A token event names no session but may come before the session's own: the session it was
+        // made in is asked about, and whatever it saved is stored.
+        match self.find_session(gateway, None, merchant_reference).await? {
+            Some(session) => self.fetch_and_settle(gateway, session, None, Via::Webhook).await,
+            None => Ok(Effect::Unmatched),
+        }
+    }
+
+    async fn find_session(
+        &self,
+        gateway: &Gateway,
+        reference: Option<&str>,
+        merchant_reference: Option<&str>,
+    ) -> Result<Option<Session>> {
+        if let Some(reference) = reference {
+            let found =
+                self.store().session_by_provider_reference(&gateway.tenant, &gateway.name, reference).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        let Some(id) = merchant_reference.and_then(|text| text.parse::<SessionId>().ok()) else {
+            return Ok(None);
+        };
+        let found = self.store().session(&gateway.tenant, id).await?;
+        Ok(found.filter(|session| session.gateway == gateway.name))
+    }
+
+    /// Asks the gateway about a session and settles the answer. A session whose gateway id is not
+    /// stored yet is asked about by the id in the webhook; the answer must carry our reference.
+    async fn fetch_and_settle(
+        &self,
+        gateway: &Gateway,
+        session: Session,
+        hint: Option<&str>,
+        via: Via,
+    ) -> Result<Effect> {
+        if session.status == SessionStatus::Completed {
+            return Ok(Effect::Done);
+        }
+        let reference = session.provider_reference.as_deref().or(hint).map(str::to_owned);
+        let Some(reference) = reference else { return Ok(Effect::Unmatched) };
+        if session.provider_reference.is_some() && hint.is_some_and(|hint| hint != reference) {
+            return Ok(Effect::Unmatched);
+        }
+        let cx = gateway.context(self.clock(), session.id.to_string());
+        let fetch = gateway.provider.fetch_session(&cx, SessionRef::new(reference));
+        let observed = gateway.guard("fetch_session", fetch).await?;
+        if session.provider_reference.is_none()
+            && observed.echo.reference.as_deref() != Some(&session.id.to_string())
+        {
+            return Ok(Effect::Unmatched);
+        }
+        self.settle(gateway, session, observed, via).await?;
+        Ok(Effect::Done)
+    }
+
+    async fn finish(&self, mut delivery: Delivery, outcome: Result<Effect>) -> Result<()> {
+        let now = self.now();
+        let (state, note) = match outcome {
+            Ok(Effect::Done) => (DeliveryState::Done, None),
+            Ok(Effect::Ignored) => (DeliveryState::Ignored, None),
+            Ok(Effect::Unmatched) => {
+                (DeliveryState::Parked, Some("it matches no session or payment method".to_owned()))
+            }
+            Err(error) => {
+                tracing::warn!(delivery = %delivery.id, error = %error.log_line(), "a webhook could not be processed");
+                (DeliveryState::Parked, Some(error.message().to_owned()))
+            }
+        };
+        delivery.state = state;
+        delivery.note = note;
+        delivery.next_attempt_at = None;
+        if state == DeliveryState::Parked {
+            delivery.next_attempt_at = self.schedule().next_delivery_attempt(delivery.attempts, now);
+            if delivery.next_attempt_at.is_none() {
+                delivery.state = DeliveryState::Dead;
+                tracing::error!(delivery = %delivery.id, gateway = %delivery.gateway, "a webhook is given up");
+            }
+        }
+        delivery.updated_at = now;
+        delivery.version += 1;
+        // Stale means that it came again or that the lease ran out: whoever holds it now finishes it.
+        self.store()
+            .commit(Changes { deliveries: vec![Write::Update(delivery)], ..Changes::default() })
+            .await?;
+        Ok(())
+    }
+}

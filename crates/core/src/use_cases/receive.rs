@@ -1,0 +1,169 @@
+//! Receiving a webhook: verify, seal, store, acknowledge. Nothing else happens before the
+//! acknowledgement, and nothing is acknowledged before it is durably stored.
+
+use base64::Engine as _;
+use serde::{Deserialize, Serialize};
+
+use super::{MAX_ROUNDS, contended, purpose, sealed_kind};
+use crate::billfold::Billfold;
+use crate::error::{Error, ErrorKind, Result};
+use crate::gateway::Gateway;
+use crate::id::DeliveryId;
+use crate::name::GatewayName;
+use crate::provider::{Acknowledgement, ProviderEvent, WebhookBatch, WebhookDelivery, WebhookRejection};
+use crate::secret::sha256;
+use crate::store::{Changes, Commit, Delivery, DeliveryState, Write};
+use crate::vault::{Fingerprint, Place};
+
+/// What is sealed of a webhook.
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredWebhook {
+    /// The body, byte for byte, in base64.
+    body: String,
+    /// What the provider read in it.
+    pub(super) events: Vec<ProviderEvent>,
+}
+
+impl Billfold {
+    /// Stores a webhook and says how to acknowledge it.
+    ///
+    /// Errors: [`ErrorKind::NotFound`] for an unknown gateway, [`ErrorKind::Unauthenticated`] when
+    /// it did not prove its origin (nothing is stored), [`ErrorKind::InvalidRequest`] when it did
+    /// but cannot be read (stored as evidence), [`ErrorKind::Store`] when it could not be stored and
+    /// has to be sent again.
+    pub async fn receive(&self, gateway: &GatewayName, delivery: WebhookDelivery) -> Result<Acknowledgement> {
+        let gateway = self.gateway_named(gateway).ok_or_else(|| Error::not_found("gateway"))?;
+        // A provider that panics over a body must not take the server with it.
+        let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            gateway.provider.read_webhook(&delivery)
+        }));
+        match read.unwrap_or(Err(WebhookRejection::Unauthentic)) {
+            Ok(batch) => {
+                self.store_webhook(gateway, &delivery, &batch).await?;
+                self.announce_work();
+                Ok(batch.acknowledge)
+            }
+            Err(WebhookRejection::Unauthentic) => {
+                tracing::warn!(gateway = %gateway.name, "a webhook without the right secret was refused");
+                Err(Error::new(ErrorKind::Unauthenticated, "the webhook's secret is missing or wrong"))
+            }
+            Err(WebhookRejection::Unreadable) => {
+                let evidence = WebhookBatch::new(gateway.capabilities().webhook_trust, Vec::new());
+                self.store_unreadable(gateway, &delivery, &evidence).await?;
+                Err(Error::invalid("", "the webhook's body cannot be read"))
+            }
+        }
+    }
+
+    async fn store_webhook(
+        &self,
+        gateway: &Gateway,
+        delivery: &WebhookDelivery,
+        batch: &WebhookBatch,
+    ) -> Result<()> {
+        let row = self.delivery_row(gateway, delivery, batch, DeliveryState::Received)?;
+        self.insert_or_count(row).await
+    }
+
+    async fn store_unreadable(
+        &self,
+        gateway: &Gateway,
+        delivery: &WebhookDelivery,
+        batch: &WebhookBatch,
+    ) -> Result<()> {
+        let mut row = self.delivery_row(gateway, delivery, batch, DeliveryState::Unreadable)?;
+        row.next_attempt_at = None;
+        row.note = Some("the provider could not read the body".to_owned());
+        self.insert_or_count(row).await
+    }
+
+    async fn insert_or_count(&self, row: Delivery) -> Result<()> {
+        for _ in 0..MAX_ROUNDS {
+            let changes = Changes { deliveries: vec![Write::Insert(row.clone())], ..Changes::default() };
+            if self.store().commit(changes).await? == Commit::Applied {
+                return Ok(());
+            }
+            let Some(known) = self.store().delivery_by_key(&row.gateway, &row.key).await? else { continue };
+            let changes =
+                Changes { deliveries: vec![Write::Update(self.came_again(known))], ..Changes::default() };
+            if self.store().commit(changes).await? == Commit::Applied {
+                return Ok(());
+            }
+        }
+        Err(contended())
+    }
+
+    /// A repeated webhook is counted; one that had matched nothing is tried once more.
+    fn came_again(&self, mut known: Delivery) -> Delivery {
+        known.received_count += 1;
+        if matches!(known.state, DeliveryState::Parked | DeliveryState::Dead) {
+            known.state = DeliveryState::Received;
+            known.next_attempt_at = Some(self.now());
+        }
+        known.updated_at = self.now();
+        known.version += 1;
+        known
+    }
+
+    fn delivery_row(
+        &self,
+        gateway: &Gateway,
+        delivery: &WebhookDelivery,
+        batch: &WebhookBatch,
+        state: DeliveryState,
+    ) -> Result<Delivery> {
+        let now = self.now();
+        let id = DeliveryId::generate(now, self.entropy().as_ref())?;
+        let body = base64::engine::general_purpose::STANDARD.encode(&delivery.body);
+        let stored = StoredWebhook { body, events: batch.events.clone() };
+        let text = id.to_string();
+        let sealed = self.vault().seal_json(&webhook_place(gateway, &text), &stored)?;
+        Ok(Delivery {
+            id,
+            tenant: gateway.tenant.clone(),
+            gateway: gateway.name.clone(),
+            key: self.delivery_key(gateway, delivery, batch)?,
+            summary: summary(batch),
+            sealed,
+            state,
+            received_count: 1,
+            attempts: 0,
+            next_attempt_at: Some(now),
+            note: None,
+            received_at: delivery.received_at,
+            updated_at: now,
+            version: 1,
+        })
+    }
+
+    /// The events' own keys, or the body's digest when it has none. Keyed, for they may hold tokens.
+    fn delivery_key(
+        &self,
+        gateway: &Gateway,
+        delivery: &WebhookDelivery,
+        batch: &WebhookBatch,
+    ) -> Result<Fingerprint> {
+        let digest = sha256(&delivery.body);
+        let mut parts = vec![purpose::DELIVERY, gateway.name.as_str().as_bytes()];
+        if batch.events.is_empty() {
+            parts.push(&digest);
+        }
+        parts.extend(batch.events.iter().map(|event| event.dedupe_key.as_bytes()));
+        self.vault().fingerprint(&gateway.tenant, &parts)
+    }
+
+    pub(super) fn open_webhook(&self, gateway: &Gateway, delivery: &Delivery) -> Result<StoredWebhook> {
+        let text = delivery.id.to_string();
+        self.vault().open_json(&webhook_place(gateway, &text), &delivery.sealed)
+    }
+}
+
+fn webhook_place<'a>(gateway: &'a Gateway, id: &'a str) -> Place<'a> {
+    Place { tenant: &gateway.tenant, kind: sealed_kind::WEBHOOK, record: id, owner: gateway.name.as_str() }
+}
+
+/// The events' names, cut to a length that a list can show. They come from outside.
+fn summary(batch: &WebhookBatch) -> String {
+    let names: Vec<&str> = batch.events.iter().take(8).map(|event| event.name.as_str()).collect();
+    names.join(", ").chars().filter(|c| !c.is_control()).take(120).collect()
+}

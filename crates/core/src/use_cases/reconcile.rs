@@ -1,0 +1,114 @@
+//! The sweeper: sessions and methods that nobody told us about.
+
+use crate::billfold::Billfold;
+use crate::error::Result;
+use crate::provider::{ProviderSession, ProviderSessionStatus, SessionRef};
+use crate::session::{Session, SessionStatus, Via};
+use crate::store::{Changes, Write};
+
+impl Billfold {
+    /// Asks about up to `limit` sessions that are due and settles the answers; says how many there
+    /// were. Sessions whose gateway never answers end by the clock.
+    pub async fn reconcile(&self, limit: u32) -> Result<usize> {
+        let now = self.now();
+        let claimed = self.store().claim_sessions(now, now.plus(self.schedule().lease), limit).await?;
+        let count = claimed.len();
+        for session in claimed {
+            let id = session.id;
+            if let Err(error) = self.sweep(session).await {
+                tracing::warn!(session = %id, error = %error.log_line(), "a session could not be swept");
+            }
+        }
+        Ok(count)
+    }
+
+    /// Asks about up to `limit` pending methods that are due.
+    pub async fn recheck_methods(&self, limit: u32) -> Result<usize> {
+        let now = self.now();
+        let claimed = self.store().claim_methods(now, now.plus(self.schedule().lease), limit).await?;
+        let count = claimed.len();
+        for method in claimed {
+            let id = method.id;
+            if let Err(error) = self.recheck(method).await {
+                tracing::warn!(payment_method = %id, error = %error.log_line(), "a payment method could not be rechecked");
+            }
+        }
+        Ok(count)
+    }
+
+    async fn sweep(&self, session: Session) -> Result<()> {
+        let asked = self.ask_about(&session).await;
+        let overdue = self.now() > session.expires_at;
+        let settled = match asked {
+            Ok(settled) => settled,
+            Err(error) => {
+                tracing::warn!(session = %session.id, error = %error.log_line(), "the gateway could not be asked");
+                session
+            }
+        };
+        let settled = self.reload_session(&settled).await?;
+        if overdue && !settled.status.is_final() {
+            return self.expire(settled).await;
+        }
+        self.schedule_check(settled).await
+    }
+
+    async fn ask_about(&self, session: &Session) -> Result<Session> {
+        // Without the gateway's id there is nothing to ask about: the answer to the creating call
+        // was lost. A webhook that carries our reference still finds the session.
+        let Some(reference) = session.provider_reference.clone() else { return Ok(session.clone()) };
+        let gateway = self.gateway_of(&session.tenant, &session.gateway)?;
+        let cx = gateway.context(self.clock(), session.id.to_string());
+        let fetch = gateway.provider.fetch_session(&cx, SessionRef::new(reference));
+        let observed = gateway.guard("fetch_session", fetch).await?;
+        self.settle(gateway, session.clone(), observed, Via::Sweep).await
+    }
+
+    /// Ends a session by the clock. A completion that the gateway tells of later still counts.
+    async fn expire(&self, session: Session) -> Result<()> {
+        let gateway = self.gateway_of(&session.tenant, &session.gateway)?;
+        let reference = session.provider_reference.clone().unwrap_or_default();
+        let mut by_the_clock = ProviderSession::new(reference, ProviderSessionStatus::Expired);
+        if session.provider_reference.is_none() {
+            return self.expire_unknown(session).await;
+        }
+        by_the_clock.echo.reference = Some(session.id.to_string());
+        self.settle(gateway, session, by_the_clock, Via::Sweep).await.map(|_| ())
+    }
+
+    async fn expire_unknown(&self, mut session: Session) -> Result<()> {
+        session.status = SessionStatus::Expired;
+        session.details.settled_via = Some(Via::Sweep);
+        session.details.failure = Some("the gateway never confirmed the session".to_owned());
+        session.next = None;
+        session.next_check_at = None;
+        self.touch(&mut session);
+        let events = vec![self.session_event("session.expired", &session)?];
+        let changes = Changes { sessions: vec![Write::Update(session)], events, ..Changes::default() };
+        self.store().commit(changes).await?;
+        Ok(())
+    }
+
+    async fn schedule_check(&self, mut session: Session) -> Result<()> {
+        session.next_check_at = self.schedule().next_session_check(&session, self.now());
+        session.details.checks = session.details.checks.saturating_add(1);
+        session.version += 1;
+        // Stale means that something happened meanwhile, which set its own next check.
+        self.store().commit(Changes { sessions: vec![Write::Update(session)], ..Changes::default() }).await?;
+        Ok(())
+    }
+
+    async fn recheck(&self, method: crate::payment_method::PaymentMethod) -> Result<()> {
+        let gateway = self.gateway_of(&method.tenant, &method.gateway)?;
+        let mut refreshed = self.refresh_method(gateway, method).await?;
+        let next = self.next_method_check(&refreshed);
+        if refreshed.next_check_at != next {
+            refreshed.next_check_at = next;
+            refreshed.version += 1;
+            self.store()
+                .commit(Changes { methods: vec![Write::Update(refreshed)], ..Changes::default() })
+                .await?;
+        }
+        Ok(())
+    }
+}

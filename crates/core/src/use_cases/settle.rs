@@ -1,0 +1,310 @@
+//! `settle`: the one place where news about a session becomes state. Return, webhook, poll and sweep
+//! all end here; each commit compares and sets, so the loser of a race finds nothing left to do.
+
+use secrecy::ExposeSecret;
+
+use super::{MAX_ROUNDS, contended, purpose, sealed_kind};
+use crate::billfold::Billfold;
+use crate::error::{Error, ErrorKind, Result};
+use crate::gateway::Gateway;
+use crate::id::{PaymentMethodId, RemovalId, VaultRecordId};
+use crate::payment_method::{PaymentMethod, PaymentMethodStatus};
+use crate::provider::{
+    Echo, ProviderMethod, ProviderMethodStatus, ProviderSession, ProviderSessionStatus, TokenRef,
+};
+use crate::session::state::transition;
+use crate::session::{Session, SessionStatus, Via};
+use crate::store::{Changes, Commit, Removal, Write};
+use crate::vault::{Fingerprint, VaultRecord};
+
+impl Billfold {
+    /// Brings a session to where the gateway says that it is, saving the methods of a completed one.
+    /// `observed` must come from the gateway itself. Returns the session as it then stands.
+    pub(super) async fn settle(
+        &self,
+        gateway: &Gateway,
+        mut session: Session,
+        observed: ProviderSession,
+        via: Via,
+    ) -> Result<Session> {
+        check_belongs(&session, &observed)?;
+        for _ in 0..MAX_ROUNDS {
+            let Some(next) = transition(session.status, conclusive(&observed)) else { return Ok(session) };
+            let (changes, settled) = self.settlement(gateway, &session, &observed, next, via).await?;
+            if self.store().commit(changes).await? == Commit::Applied {
+                tracing::info!(session = %settled.id, status = settled.status.as_str(), via = ?via, "session settled");
+                return Ok(settled);
+            }
+            session = self.reload_session(&session).await?;
+        }
+        Err(contended())
+    }
+
+    async fn settlement(
+        &self,
+        gateway: &Gateway,
+        session: &Session,
+        observed: &ProviderSession,
+        status: SessionStatus,
+        via: Via,
+    ) -> Result<(Changes, Session)> {
+        let mut changes = Changes::default();
+        let mut settled = session.clone();
+        settled.status = status;
+        settled.provider_reference.get_or_insert_with(|| observed.reference.clone());
+        if status == SessionStatus::Completed {
+            for method in &observed.methods {
+                let saved = self.save_method(gateway, session, method, &mut changes).await?;
+                settled.details.payment_methods.push(saved);
+            }
+            settled.details.failure = None;
+        }
+        if status.is_final() {
+            settled.next = None;
+            settled.details.settled_via = Some(via);
+        }
+        self.touch(&mut settled);
+        settled.next_check_at = self.schedule().next_session_check(&settled, settled.updated_at);
+        if status.is_final() {
+            let name = format!("session.{}", status.as_str());
+            changes.events.push(self.session_event(&name, &settled)?);
+        }
+        changes.sessions.push(Write::Update(settled.clone()));
+        Ok((changes, settled))
+    }
+
+    /// Adds a saved method to the changes: a new one, or the one that its token or its instrument
+    /// already made.
+    async fn save_method(
+        &self,
+        gateway: &Gateway,
+        session: &Session,
+        observed: &ProviderMethod,
+        changes: &mut Changes,
+    ) -> Result<PaymentMethodId> {
+        let token_fingerprint = self.token_fingerprint(gateway, observed.token.token.expose_secret())?;
+        let instrument_fingerprint = self.instrument_fingerprint(gateway, observed)?;
+        let known = self.known_method(session, &token_fingerprint, &instrument_fingerprint).await?;
+        if known.as_ref().is_some_and(|known| known.customer_id != session.customer_id) {
+            return Err(incident(session, "the token already belongs to another customer"));
+        }
+        let now = self.now();
+        let default = self.store().default_method(&session.tenant, session.customer_id).await?;
+        let update = known.is_some();
+        let mut method = match known {
+            Some(known) => PaymentMethod { updated_at: now, version: known.version + 1, ..known },
+            None => PaymentMethod {
+                id: PaymentMethodId::generate(now, self.entropy().as_ref())?,
+                tenant: session.tenant.clone(),
+                customer_id: session.customer_id,
+                gateway: session.gateway.clone(),
+                provider: session.provider.clone(),
+                mode: session.mode,
+                session_id: session.id,
+                kind: observed.kind,
+                channel: observed.channel.clone(),
+                status: PaymentMethodStatus::Pending,
+                usage: session.details.usage,
+                is_default: false,
+                display: observed.display.clone(),
+                token: None,
+                token_fingerprint: token_fingerprint.clone(),
+                instrument_fingerprint,
+                next_check_at: None,
+                created_at: now,
+                updated_at: now,
+                version: 1,
+            },
+        };
+        if method.token_fingerprint != token_fingerprint || method.token.is_none() {
+            if let Some(superseded) = method.token {
+                changes.removals.push(Write::Insert(self.removal(&method, superseded)?));
+            }
+            method.token = Some(self.seal_token(&method, &observed.token, changes)?);
+            method.token_fingerprint = token_fingerprint;
+        }
+        method.session_id = session.id;
+        method.display = observed.display.clone();
+        method.status = saved_status(observed.status);
+        method.next_check_at = self.next_method_check(&method);
+        self.choose_default(&mut method, default, session.details.make_default, changes);
+
+        let name = if update { "payment_method.updated" } else { "payment_method.saved" };
+        changes.events.push(self.method_event(name, &method)?);
+        let id = method.id;
+        changes.methods.push(if update { Write::Update(method) } else { Write::Insert(method) });
+        Ok(id)
+    }
+
+    async fn known_method(
+        &self,
+        session: &Session,
+        token: &Fingerprint,
+        instrument: &Fingerprint,
+    ) -> Result<Option<PaymentMethod>> {
+        let Session { tenant, gateway, customer_id, .. } = session;
+        if let Some(known) = self.store().method_by_token(tenant, gateway, token).await? {
+            return Ok(Some(known));
+        }
+        let usage = session.details.usage;
+        Ok(self.store().method_by_instrument(tenant, gateway, *customer_id, instrument, usage).await?)
+    }
+
+    /// The first method is the default; later ones only when asked for.
+    fn choose_default(
+        &self,
+        method: &mut PaymentMethod,
+        default: Option<PaymentMethod>,
+        wanted: bool,
+        changes: &mut Changes,
+    ) {
+        let in_this_commit =
+            changes.methods.iter().any(|(Write::Insert(other) | Write::Update(other))| other.is_default);
+        match default {
+            None => method.is_default = !in_this_commit,
+            Some(current) if wanted && current.id != method.id && !in_this_commit => {
+                changes.methods.push(Write::Update(self.without_default(current)));
+                method.is_default = true;
+            }
+            Some(_) => {}
+        }
+    }
+
+    pub(super) fn without_default(&self, mut method: PaymentMethod) -> PaymentMethod {
+        method.is_default = false;
+        method.updated_at = self.now();
+        method.version += 1;
+        method
+    }
+
+    fn seal_token(
+        &self,
+        method: &PaymentMethod,
+        token: &TokenRef,
+        changes: &mut Changes,
+    ) -> Result<VaultRecordId> {
+        let now = self.now();
+        let id = VaultRecordId::generate(now, self.entropy().as_ref())?;
+        let mut record = VaultRecord {
+            id,
+            tenant: method.tenant.clone(),
+            kind: sealed_kind::GATEWAY_TOKEN.to_owned(),
+            owner: method.id.to_string(),
+            sealed: crate::vault::Sealed::from_bytes(Vec::new()),
+            created_at: now,
+        };
+        record.sealed = self.vault().seal(&record.place(&id.to_string()), &token.to_secret_bytes()?)?;
+        changes.vault_inserts.push(record);
+        Ok(id)
+    }
+
+    /// Opens the token of a method, for a call to its gateway.
+    pub(super) async fn open_token(
+        &self,
+        method: &PaymentMethod,
+        record: VaultRecordId,
+    ) -> Result<Option<TokenRef>> {
+        let Some(record) = self.store().vault_record(&method.tenant, record).await? else { return Ok(None) };
+        if record.owner != method.id.to_string() || record.kind != sealed_kind::GATEWAY_TOKEN {
+            return Err(Error::new(ErrorKind::Vault, "a stored value could not be sealed or opened"));
+        }
+        let bytes = self.vault().open(&record.place(&record.id.to_string()), &record.sealed)?;
+        TokenRef::from_secret_bytes(&bytes).map(Some)
+    }
+
+    pub(super) fn removal(&self, method: &PaymentMethod, token: VaultRecordId) -> Result<Removal> {
+        let now = self.now();
+        Ok(Removal {
+            id: RemovalId::generate(now, self.entropy().as_ref())?,
+            tenant: method.tenant.clone(),
+            gateway: method.gateway.clone(),
+            payment_method_id: method.id,
+            token,
+            attempts: 0,
+            next_attempt_at: Some(now),
+            outcome: None,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        })
+    }
+
+    pub(super) fn token_fingerprint(&self, gateway: &Gateway, token: &str) -> Result<Fingerprint> {
+        let parts = [purpose::TOKEN, gateway.name.as_str().as_bytes(), token.as_bytes()];
+        self.vault().fingerprint(&gateway.tenant, &parts)
+    }
+
+    fn instrument_fingerprint(&self, gateway: &Gateway, method: &ProviderMethod) -> Result<Fingerprint> {
+        let value = method.fingerprint.as_ref().unwrap_or(&method.token.token);
+        let parts = [purpose::INSTRUMENT, gateway.name.as_str().as_bytes(), value.expose_secret().as_bytes()];
+        self.vault().fingerprint(&gateway.tenant, &parts)
+    }
+
+    pub(super) fn next_method_check(&self, method: &PaymentMethod) -> Option<crate::clock::Timestamp> {
+        match method.status {
+            PaymentMethodStatus::Pending => self.schedule().next_method_check(method.created_at, self.now()),
+            _ => None,
+        }
+    }
+}
+
+/// What the gateway's answer proves: a completed session without a usable method is not over.
+fn conclusive(observed: &ProviderSession) -> ProviderSessionStatus {
+    if observed.status != ProviderSessionStatus::Completed {
+        return observed.status;
+    }
+    let saved = |method: &ProviderMethod| {
+        matches!(
+            method.status,
+            ProviderMethodStatus::Pending | ProviderMethodStatus::Active | ProviderMethodStatus::Unknown
+        )
+    };
+    match observed.methods.as_slice() {
+        [] => ProviderSessionStatus::Processing,
+        methods if methods.iter().any(saved) => ProviderSessionStatus::Completed,
+        _ => ProviderSessionStatus::Failed,
+    }
+}
+
+pub(super) fn saved_status(observed: ProviderMethodStatus) -> PaymentMethodStatus {
+    match observed {
+        ProviderMethodStatus::Pending | ProviderMethodStatus::Unknown => PaymentMethodStatus::Pending,
+        ProviderMethodStatus::Active => PaymentMethodStatus::Active,
+        ProviderMethodStatus::Failed => PaymentMethodStatus::Failed,
+        ProviderMethodStatus::Expired => PaymentMethodStatus::Expired,
+        ProviderMethodStatus::Revoked => PaymentMethodStatus::Revoked,
+    }
+}
+
+/// Refuses an answer that is about something else than what was asked.
+fn check_belongs(session: &Session, observed: &ProviderSession) -> Result<()> {
+    if session.provider_reference.as_ref().is_some_and(|known| *known != observed.reference) {
+        return Err(incident(session, "the gateway answered about another session"));
+    }
+    let echoes = std::iter::once(&observed.echo).chain(observed.methods.iter().map(|method| &method.echo));
+    for echo in echoes {
+        check_echo(session, echo)?;
+    }
+    Ok(())
+}
+
+fn check_echo(session: &Session, echo: &Echo) -> Result<()> {
+    let details = &session.details;
+    let differs = |said: &Option<String>, asked: &str| said.as_deref().is_some_and(|said| said != asked);
+    if differs(&echo.reference, &session.id.to_string()) {
+        return Err(incident(session, "the gateway's object carries another reference"));
+    }
+    if details.gateway_customer.as_ref().is_some_and(|asked| differs(&echo.customer, asked)) {
+        return Err(incident(session, "the gateway's object belongs to another customer"));
+    }
+    if differs(&echo.currency, details.currency.code()) || differs(&echo.country, details.country.code()) {
+        return Err(incident(session, "the gateway's object has another currency or country"));
+    }
+    Ok(())
+}
+
+fn incident(session: &Session, problem: &str) -> Error {
+    tracing::error!(session = %session.id, gateway = %session.gateway, problem, "the gateway's answer contradicts the request");
+    Error::new(ErrorKind::GatewayProtocol, "the gateway's answer does not match what was asked")
+        .with_context("problem", problem)
+}

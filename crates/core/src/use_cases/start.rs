@@ -1,0 +1,401 @@
+//! Starting a session: an intent is stored, the gateway's customer is ensured, the session is
+//! created at the gateway, and the intent becomes active.
+
+use std::collections::BTreeMap;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{MAX_ROUNDS, contended, sealed_kind};
+use crate::billfold::Billfold;
+use crate::capability::Usage;
+use crate::clock::Timestamp;
+use crate::customer::{Customer, GatewayCustomer};
+use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::gateway::Gateway;
+use crate::id::{CustomerId, SessionId};
+use crate::money::{Country, Currency};
+use crate::name::{GatewayName, TenantId};
+use crate::provider::{
+    CreateSession, CustomerProfile, EnsureCustomer, NextAction, ProviderSession, RecurringTerms,
+};
+use crate::secret::{random_token, sha256};
+use crate::session::{Session, SessionDetails, SessionStatus, Via};
+use crate::store::{Changes, Commit, Write};
+use crate::vault::{Place, Sealed};
+use crate::view::{Next, SessionView};
+
+/// A request to save a payment method.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartSession {
+    /// At which gateway; may be left out when the tenant has exactly one.
+    #[serde(default)]
+    pub gateway: Option<GatewayName>,
+    /// For whom.
+    pub customer: CustomerSelector,
+    /// What the method will be used for.
+    pub usage: Usage,
+    /// Terms of merchant-initiated use.
+    #[serde(default)]
+    pub recurring: Option<RecurringTerms>,
+    /// Currency of later charges.
+    pub currency: Currency,
+    /// Country of the merchant's activation at the gateway.
+    pub country: Country,
+    /// Channel codes to offer; empty means all that can be saved.
+    #[serde(default)]
+    pub channels: Vec<String>,
+    /// Language of the hosted page, ISO 639-1.
+    #[serde(default)]
+    pub locale: Option<String>,
+    /// Shown on the hosted page.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// The merchant's own pairs; passed on to the gateway.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+    /// Where the customer's browser goes in the end, with `session_id` and `status` in its query.
+    pub return_url: Url,
+    /// When the session ends; the gateway's usual lifetime when left out.
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
+    /// Whether the saved method becomes the customer's default. A first method does anyway.
+    #[serde(default)]
+    pub make_default: bool,
+    /// What only this gateway knows.
+    #[serde(default)]
+    pub provider_options: Option<serde_json::Value>,
+}
+
+/// An existing customer by id, or one by the merchant's reference, made or updated as needed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustomerSelector {
+    /// Our id of an existing customer; then nothing else is given.
+    #[serde(default)]
+    pub id: Option<CustomerId>,
+    /// The merchant's own id.
+    #[serde(default)]
+    pub reference: Option<String>,
+    /// Given names.
+    #[serde(default)]
+    pub given_names: Option<String>,
+    /// Family name.
+    #[serde(default)]
+    pub surname: Option<String>,
+    /// E-mail address.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// Mobile number in E.164 form.
+    #[serde(default)]
+    pub mobile_number: Option<String>,
+}
+
+impl CustomerSelector {
+    /// The customer that the merchant calls `reference`.
+    pub fn reference(reference: impl Into<String>, profile: CustomerProfile) -> Self {
+        let CustomerProfile { given_names, surname, email, mobile_number } = profile;
+        Self { id: None, reference: Some(reference.into()), given_names, surname, email, mobile_number }
+    }
+
+    pub(super) fn profile(&self) -> CustomerProfile {
+        let Self { given_names, surname, email, mobile_number, .. } = self.clone();
+        CustomerProfile { given_names, surname, email, mobile_number }
+    }
+}
+
+/// The sealed form of [`Next`].
+#[derive(Serialize, Deserialize)]
+enum StoredNext {
+    Redirect(String),
+    ClientSecret(String),
+}
+
+impl Billfold {
+    /// Opens a session at a gateway and says what the customer has to do next.
+    ///
+    /// Errors: [`ErrorKind::InvalidRequest`] with pointers, before anything is stored; gateway
+    /// errors, after which the session is `failed` when the gateway refused it, and left to the
+    /// sweeper when it is not known whether the gateway acted ([`Retry::OutcomeUnknown`]).
+    pub async fn start_session(&self, tenant: &TenantId, request: StartSession) -> Result<SessionView> {
+        let gateway = self.choose_gateway(tenant, request.gateway.as_ref())?.clone();
+        self.check_selector(tenant, &request.customer).await?;
+        let id = SessionId::generate(self.now(), self.entropy().as_ref())?;
+        let nonce = random_token(self.entropy().as_ref())?;
+        let mut create = self.provider_request(&gateway, &request, id, &nonce)?;
+        create.customer = self.profile_for(tenant, &request.customer).await?;
+        super::validate::request(self, &gateway, &request, &create)?;
+
+        let customer = self.resolve_customer(tenant, &request.customer).await?;
+        create.customer_reference = customer.id.to_string();
+        let session = self.intent(&gateway, &request, &create, id, &nonce, customer.id);
+        self.insert(Changes { sessions: vec![Write::Insert(session.clone())], ..Changes::default() }).await?;
+
+        match self.create_at_gateway(&gateway, &customer, create).await {
+            Ok((observed, gateway_customer)) => {
+                self.activate(&gateway, session, observed, gateway_customer).await
+            }
+            Err(error) => {
+                self.note_failure(&session, &error).await?;
+                Err(error.with_context("session", id.to_string()))
+            }
+        }
+    }
+
+    fn choose_gateway(&self, tenant: &TenantId, name: Option<&GatewayName>) -> Result<&Gateway> {
+        let names =
+            || self.gateways(tenant).map(|gateway| gateway.name.to_string()).collect::<Vec<_>>().join(", ");
+        match name {
+            Some(name) => self.gateways(tenant).find(|gateway| gateway.name == *name).ok_or_else(|| {
+                Error::invalid("/gateway", format!("there is no gateway `{name}`; there are: {}", names()))
+            }),
+            None => match self.gateways(tenant).collect::<Vec<_>>().as_slice() {
+                [only] => Ok(only),
+                [] => Err(Error::new(ErrorKind::Configuration, "no gateway is configured for this tenant")),
+                _ => Err(Error::invalid("/gateway", format!("name one of the gateways: {}", names()))),
+            },
+        }
+    }
+
+    fn provider_request(
+        &self,
+        gateway: &Gateway,
+        request: &StartSession,
+        id: SessionId,
+        nonce: &SecretString,
+    ) -> Result<CreateSession> {
+        let lifetime = gateway.capabilities().session_lifetime;
+        let expires_at = request.expires_at.unwrap_or_else(|| self.now().plus(lifetime.default));
+        let back = self.return_address(id, nonce)?;
+        let StartSession { usage, currency, country, .. } = *request;
+        let mut create =
+            CreateSession::new(id.to_string(), "", usage, currency, country, back.clone(), back, expires_at);
+        create.customer = request.customer.profile();
+        create.recurring.clone_from(&request.recurring);
+        create.channels.clone_from(&request.channels);
+        create.locale.clone_from(&request.locale);
+        create.description.clone_from(&request.description);
+        create.metadata.clone_from(&request.metadata);
+        create.provider_options.clone_from(&request.provider_options);
+        Ok(create)
+    }
+
+    fn return_address(&self, id: SessionId, nonce: &SecretString) -> Result<Url> {
+        let mut address = self.public_url().clone();
+        let id = id.to_string();
+        address
+            .path_segments_mut()
+            .map_err(|()| Error::internal("the public URL cannot be a base"))?
+            .pop_if_empty()
+            .extend(["return", id.as_str(), nonce.expose_secret()]);
+        Ok(address)
+    }
+
+    fn intent(
+        &self,
+        gateway: &Gateway,
+        request: &StartSession,
+        create: &CreateSession,
+        id: SessionId,
+        nonce: &SecretString,
+        customer_id: CustomerId,
+    ) -> Session {
+        let now = self.now();
+        let mut session = Session {
+            id,
+            tenant: gateway.tenant.clone(),
+            gateway: gateway.name.clone(),
+            provider: gateway.kind.clone(),
+            mode: gateway.mode,
+            customer_id,
+            status: SessionStatus::Creating,
+            provider_reference: None,
+            next: None,
+            nonce_hash: nonce_hash(id, nonce.expose_secret()),
+            expires_at: create.expires_at,
+            next_check_at: None,
+            details: SessionDetails {
+                usage: request.usage,
+                recurring: request.recurring.clone(),
+                currency: request.currency,
+                country: request.country,
+                channels: request.channels.clone(),
+                locale: request.locale.clone(),
+                description: request.description.clone(),
+                metadata: request.metadata.clone(),
+                return_url: request.return_url.clone(),
+                make_default: request.make_default,
+                gateway_customer: None,
+                payment_methods: Vec::new(),
+                settled_via: None,
+                failure: None,
+                returned_at: None,
+                checks: 0,
+            },
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        };
+        session.next_check_at = self.schedule().next_session_check(&session, now);
+        session
+    }
+
+    async fn create_at_gateway(
+        &self,
+        gateway: &Gateway,
+        customer: &Customer,
+        mut create: CreateSession,
+    ) -> Result<(ProviderSession, Option<String>)> {
+        let ensured = self.ensure_gateway_customer(gateway, customer, &create.customer).await?;
+        create.gateway_customer.clone_from(&ensured);
+        let cx = gateway.context(self.clock(), create.reference.clone());
+        let observed = gateway.guard("create_session", gateway.provider.create_session(&cx, create)).await?;
+        let known = ensured.or_else(|| observed.echo.customer.clone());
+        Ok((observed, known))
+    }
+
+    /// The gateway's id of the customer: stored before the first session is created, used ever after.
+    async fn ensure_gateway_customer(
+        &self,
+        gateway: &Gateway,
+        customer: &Customer,
+        profile: &CustomerProfile,
+    ) -> Result<Option<String>> {
+        let Some(directory) = gateway.provider.customers() else { return Ok(None) };
+        let stored = self.store().gateway_customer(&gateway.tenant, &gateway.name, customer.id).await?;
+        if let Some(stored) = stored {
+            return Ok(Some(stored.reference));
+        }
+        // The account may be shared by several installations in time, so the key names the customer alone.
+        let cx = gateway.context(self.clock(), customer.id.to_string());
+        let ensure = EnsureCustomer::new(customer.id.to_string(), profile.clone());
+        let reference = gateway.guard("ensure_customer", directory.ensure(&cx, ensure)).await?;
+        let row = GatewayCustomer {
+            tenant: gateway.tenant.clone(),
+            gateway: gateway.name.clone(),
+            customer_id: customer.id,
+            reference: reference.clone(),
+            created_at: self.now(),
+        };
+        let changes = Changes { gateway_customers: vec![row], ..Changes::default() };
+        if self.store().commit(changes).await? == Commit::Applied {
+            return Ok(Some(reference));
+        }
+        let stored = self.store().gateway_customer(&gateway.tenant, &gateway.name, customer.id).await?;
+        Ok(Some(stored.map_or(reference, |stored| stored.reference)))
+    }
+
+    /// Stores what the gateway answered. A webhook may have been quicker: then the session is
+    /// already settled, and only what is still unknown is added.
+    async fn activate(
+        &self,
+        gateway: &Gateway,
+        mut session: Session,
+        observed: ProviderSession,
+        gateway_customer: Option<String>,
+    ) -> Result<SessionView> {
+        let next = observed.next.as_ref().map(stored_next);
+        let sealed = match &next {
+            Some(next) => Some(self.vault().seal_json(&next_place(&session, &session.id.to_string()), next)?),
+            None => None,
+        };
+        for _ in 0..MAX_ROUNDS {
+            let mut changed = session.clone();
+            changed.provider_reference.get_or_insert_with(|| observed.reference.clone());
+            if changed.details.gateway_customer.is_none() {
+                changed.details.gateway_customer.clone_from(&gateway_customer);
+            }
+            changed.expires_at = observed.expires_at.unwrap_or(changed.expires_at);
+            if !changed.status.is_final() {
+                changed.next.clone_from(&sealed);
+            }
+            if changed.status == SessionStatus::Creating {
+                changed.status = SessionStatus::Active;
+            }
+            self.touch(&mut changed);
+            changed.next_check_at = self.schedule().next_session_check(&changed, changed.updated_at);
+            let changes = Changes { sessions: vec![Write::Update(changed.clone())], ..Changes::default() };
+            if self.store().commit(changes).await? == Commit::Applied {
+                let settled = self.settle(gateway, changed, observed, Via::Create).await?;
+                return self.session_view(&settled);
+            }
+            session = self.reload_session(&session).await?;
+        }
+        Err(contended())
+    }
+
+    /// A refusal ends the session; anything else leaves it to the sweeper.
+    async fn note_failure(&self, session: &Session, error: &Error) -> Result<()> {
+        let refused = matches!(
+            error.kind(),
+            ErrorKind::GatewayRejected
+                | ErrorKind::GatewayAuthentication
+                | ErrorKind::InvalidRequest
+                | ErrorKind::Unsupported
+        );
+        if error.retry() != Retry::Never || !refused {
+            return Ok(());
+        }
+        let mut failed = session.clone();
+        failed.status = SessionStatus::Failed;
+        failed.details.failure = Some(error.message().to_owned());
+        failed.next_check_at = None;
+        self.touch(&mut failed);
+        let events = vec![self.session_event("session.failed", &failed)?];
+        let changes = Changes { sessions: vec![Write::Update(failed)], events, ..Changes::default() };
+        // Stale means that a webhook was quicker, and what it brought is the truth.
+        self.store().commit(changes).await?;
+        Ok(())
+    }
+
+    pub(super) fn touch(&self, session: &mut Session) {
+        session.updated_at = self.now();
+        session.version += 1;
+    }
+
+    pub(super) async fn reload_session(&self, session: &Session) -> Result<Session> {
+        self.store().session(&session.tenant, session.id).await?.ok_or_else(|| Error::not_found("session"))
+    }
+
+    pub(super) async fn insert(&self, changes: Changes) -> Result<()> {
+        match self.store().commit(changes).await? {
+            Commit::Applied => Ok(()),
+            Commit::Stale => Err(contended()),
+        }
+    }
+
+    pub(super) fn session_view(&self, session: &Session) -> Result<SessionView> {
+        let next = match &session.next {
+            Some(sealed) if !session.status.is_final() => Some(self.open_next(session, sealed)?),
+            _ => None,
+        };
+        Ok(SessionView::new(session, next))
+    }
+
+    fn open_next(&self, session: &Session, sealed: &Sealed) -> Result<Next> {
+        let id = session.id.to_string();
+        let stored: StoredNext = self.vault().open_json(&next_place(session, &id), sealed)?;
+        Ok(match stored {
+            StoredNext::Redirect(url) => Next::Redirect { url: SecretString::from(url) },
+            StoredNext::ClientSecret(secret) => Next::ClientSecret { secret: SecretString::from(secret) },
+        })
+    }
+}
+
+/// Binds a nonce to its session.
+pub(super) fn nonce_hash(id: SessionId, nonce: &str) -> Vec<u8> {
+    sha256(format!("{id}|{nonce}").as_bytes()).to_vec()
+}
+
+fn stored_next(next: &NextAction) -> StoredNext {
+    match next {
+        NextAction::Redirect(url) => StoredNext::Redirect(url.expose_secret().to_owned()),
+        NextAction::ClientSecret(secret) => StoredNext::ClientSecret(secret.expose_secret().to_owned()),
+    }
+}
+
+fn next_place<'a>(session: &'a Session, id: &'a str) -> Place<'a> {
+    Place { tenant: &session.tenant, kind: sealed_kind::NEXT_ACTION, record: id, owner: id }
+}
