@@ -73,7 +73,7 @@ impl Gateway {
         match &result {
             Ok(_) => tracing::debug!(gateway = %self.name, call, "gateway call"),
             Err(error) => {
-                tracing::warn!(gateway = %self.name, call, error = %error.log_line(), "gateway call failed")
+                tracing::warn!(gateway = %self.name, call, error = %error.log_line(), "gateway call failed");
             }
         }
         result

@@ -1,0 +1,261 @@
+//! The gateway's side: sessions, tokens, and whatever trouble a test orders.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use billfold_core::capability::MethodKind;
+use billfold_core::payment_method::Display;
+use billfold_core::provider::{
+    CreateSession, Deletion, Echo, NextAction, ProviderMethod, ProviderMethodStatus, ProviderSession,
+    ProviderSessionStatus, TokenRef,
+};
+use billfold_core::secret::SecretString;
+use billfold_core::{Error, ErrorKind, Result};
+
+use super::outcome_unknown;
+
+/// What a customer saves.
+#[derive(Debug, Clone)]
+pub struct Instrument {
+    /// The gateway's token for it.
+    pub token: String,
+    /// The gateway's fingerprint of it, if it has one.
+    pub fingerprint: Option<String>,
+    /// Where the token stands.
+    pub status: ProviderMethodStatus,
+}
+
+impl Instrument {
+    /// An active card.
+    pub fn card(token: &str, fingerprint: &str) -> Self {
+        Self {
+            token: token.to_owned(),
+            fingerprint: Some(fingerprint.to_owned()),
+            status: ProviderMethodStatus::Active,
+        }
+    }
+}
+
+/// Something that goes wrong with the next call of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// The gateway does not act and says so.
+    Refuse,
+    /// The gateway does not act, and nobody learns that.
+    LostBefore,
+    /// The gateway acts, and the answer is lost.
+    LostAfter,
+    /// The provider panics.
+    Panic,
+}
+
+#[derive(Debug, Clone)]
+struct Stored {
+    session: ProviderSession,
+    return_address: url::Url,
+    instruments: Vec<Instrument>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    sessions: BTreeMap<String, Stored>,
+    tokens: BTreeMap<String, ProviderMethodStatus>,
+    trouble: VecDeque<(&'static str, Trouble)>,
+    calls: Vec<String>,
+    complete_on_create: Option<Instrument>,
+}
+
+/// A gateway in memory.
+#[derive(Debug, Default)]
+pub struct ReferenceGateway {
+    state: Mutex<State>,
+}
+
+impl ReferenceGateway {
+    /// A gateway without sessions.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Orders trouble for the next call named `call`: `create_session`, `fetch_session`,
+    /// `cancel_session`, `fetch_method`, `delete_method`, `check`.
+    pub fn order(&self, call: &'static str, trouble: Trouble) {
+        self.state().trouble.push_back((call, trouble));
+    }
+
+    /// Every call so far, by name.
+    pub fn calls(&self) -> Vec<String> {
+        self.state().calls.clone()
+    }
+
+    /// The gateway's ids of all its sessions, oldest first.
+    pub fn sessions(&self) -> Vec<String> {
+        self.state().sessions.keys().cloned().collect()
+    }
+
+    /// Where a session's customer returns to.
+    pub fn return_address(&self, session: &str) -> Option<url::Url> {
+        self.state().sessions.get(session).map(|stored| stored.return_address.clone())
+    }
+
+    /// Where a token stands.
+    pub fn token_status(&self, token: &str) -> Option<ProviderMethodStatus> {
+        self.state().tokens.get(token).copied()
+    }
+
+    /// The customer saves an instrument.
+    pub fn complete(&self, session: &str, instrument: Instrument) {
+        let mut state = self.state();
+        state.tokens.insert(instrument.token.clone(), instrument.status);
+        if let Some(stored) = state.sessions.get_mut(session) {
+            stored.session.status = ProviderSessionStatus::Completed;
+            stored.instruments.push(instrument);
+        }
+    }
+
+    /// Sessions created from now on are completed before the answer to the call is given.
+    pub fn complete_on_create(&self, instrument: Instrument) {
+        self.state().complete_on_create = Some(instrument);
+    }
+
+    /// Puts a session into a status.
+    pub fn set_session(&self, session: &str, status: ProviderSessionStatus) {
+        if let Some(stored) = self.state().sessions.get_mut(session) {
+            stored.session.status = status;
+        }
+    }
+
+    /// Makes the gateway claim something else about a session than it was asked for.
+    pub fn set_echo(&self, session: &str, echo: Echo) {
+        if let Some(stored) = self.state().sessions.get_mut(session) {
+            stored.session.echo = echo;
+        }
+    }
+
+    /// Puts a token into a status.
+    pub fn set_token(&self, token: &str, status: ProviderMethodStatus) {
+        self.state().tokens.insert(token.to_owned(), status);
+    }
+
+    fn begin(&self, call: &'static str) -> Option<Trouble> {
+        let mut state = self.state();
+        state.calls.push(call.to_owned());
+        let at = state.trouble.iter().position(|(name, _)| *name == call)?;
+        state.trouble.remove(at).map(|(_, trouble)| trouble)
+    }
+
+    /// The error that was ordered for a call that has no effect.
+    pub(super) async fn take_trouble(&self, call: &'static str) -> Option<Error> {
+        // A real call yields to others; so does this one, or races would never be seen.
+        tokio::task::yield_now().await;
+        match self.begin(call)? {
+            Trouble::Refuse => Some(Error::new(ErrorKind::GatewayRejected, "the gateway refused")),
+            Trouble::LostBefore | Trouble::LostAfter => Some(outcome_unknown()),
+            Trouble::Panic => panic!("ordered by the test"),
+        }
+    }
+
+    /// Runs a call that has an effect, with the trouble that was ordered for it.
+    async fn act<T>(&self, call: &'static str, effect: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+        tokio::task::yield_now().await;
+        match self.begin(call) {
+            None => effect(&mut self.state()),
+            Some(Trouble::Refuse) => Err(Error::new(ErrorKind::GatewayRejected, "the gateway refused")),
+            Some(Trouble::LostBefore) => Err(outcome_unknown()),
+            Some(Trouble::LostAfter) => effect(&mut self.state()).and(Err(outcome_unknown())),
+            Some(Trouble::Panic) => panic!("ordered by the test"),
+        }
+    }
+
+    pub(super) async fn create(&self, request: &CreateSession) -> Result<ProviderSession> {
+        self.act("create_session", |state| {
+            let reference = format!("ref-{:04}", state.sessions.len() + 1);
+            let mut session = ProviderSession::new(&reference, ProviderSessionStatus::Active);
+            session.next =
+                Some(NextAction::Redirect(SecretString::from(format!("https://pay.example/{reference}"))));
+            session.expires_at = Some(request.expires_at);
+            session.echo.reference = Some(request.reference.clone());
+            session.echo.currency = Some(request.currency.to_string());
+            session.echo.country = Some(request.country.to_string());
+            let mut stored = Stored {
+                session: session.clone(),
+                return_address: request.success_url.clone(),
+                instruments: Vec::new(),
+            };
+            if let Some(instrument) = state.complete_on_create.clone() {
+                state.tokens.insert(instrument.token.clone(), instrument.status);
+                stored.session.status = ProviderSessionStatus::Completed;
+                stored.instruments.push(instrument);
+            }
+            state.sessions.insert(reference, stored);
+            Ok(session)
+        })
+        .await
+    }
+
+    pub(super) async fn fetch(&self, reference: &str) -> Result<ProviderSession> {
+        if let Some(error) = self.take_trouble("fetch_session").await {
+            return Err(error);
+        }
+        let state = self.state();
+        let stored = state.sessions.get(reference).ok_or_else(unknown)?;
+        let mut session = stored.session.clone();
+        session.methods = stored
+            .instruments
+            .iter()
+            .map(|instrument| method(instrument, state.tokens.get(&instrument.token).copied(), &session.echo))
+            .collect();
+        Ok(session)
+    }
+
+    pub(super) async fn cancel(&self, reference: &str) -> Result<ProviderSession> {
+        self.act("cancel_session", |state| {
+            let stored = state.sessions.get_mut(reference).ok_or_else(unknown)?;
+            if stored.session.status == ProviderSessionStatus::Active {
+                stored.session.status = ProviderSessionStatus::Canceled;
+            }
+            Ok(stored.session.clone())
+        })
+        .await
+    }
+
+    pub(super) async fn method(&self, token: &str) -> Result<ProviderMethod> {
+        if let Some(error) = self.take_trouble("fetch_method").await {
+            return Err(error);
+        }
+        let state = self.state();
+        let instruments = state.sessions.values().flat_map(|stored| &stored.instruments);
+        let instrument =
+            instruments.into_iter().find(|instrument| instrument.token == token).ok_or_else(unknown)?;
+        Ok(method(instrument, state.tokens.get(token).copied(), &Echo::default()))
+    }
+
+    pub(super) async fn delete(&self, token: &str) -> Result<Deletion> {
+        self.act("delete_method", |state| {
+            match state.tokens.insert(token.to_owned(), ProviderMethodStatus::Revoked) {
+                Some(ProviderMethodStatus::Revoked) | None => Ok(Deletion::AlreadyGone),
+                Some(_) => Ok(Deletion::Deleted),
+            }
+        })
+        .await
+    }
+}
+
+fn unknown() -> Error {
+    Error::new(ErrorKind::GatewayRejected, "the gateway does not know this object")
+}
+
+fn method(instrument: &Instrument, status: Option<ProviderMethodStatus>, echo: &Echo) -> ProviderMethod {
+    let token = TokenRef::new(instrument.token.clone());
+    let mut method =
+        ProviderMethod::new(token, MethodKind::Card, "CARD", status.unwrap_or(instrument.status));
+    method.display =
+        Display { brand: Some("Visa".to_owned()), last4: Some("1091".to_owned()), ..Display::default() };
+    method.fingerprint = instrument.fingerprint.clone().map(SecretString::from);
+    method.echo = echo.clone();
+    method
+}
