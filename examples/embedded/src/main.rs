@@ -1,1 +1,89 @@
-fn main() {}
+//! Billfold inside your own program, without the server: a session is started, and the link for the
+//! customer is printed. Run it with a test key of the gateway:
+//!
+//! `XENDIT_SECRET_KEY=xnd_development_… cargo run -p embedded`
+
+use std::sync::Arc;
+
+use billfold_core::capability::Usage;
+use billfold_core::entropy::SystemEntropy;
+use billfold_core::gateway::Gateway;
+use billfold_core::name::TenantId;
+use billfold_core::provider::CustomerProfile;
+use billfold_core::registry::Registry;
+use billfold_core::secret::ExposeSecret as _;
+use billfold_core::settings::{Mode, Settings};
+use billfold_core::transport::reqwest::ReqwestTransport;
+use billfold_core::vault::{KeyRing, RootKey, Vault};
+use billfold_core::view::Next;
+use billfold_core::{Billfold, CustomerSelector, StartSession};
+// A provider takes part as soon as its crate is named.
+use billfold_provider_xendit as _;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let billfold = billfold().await?;
+    let customer = CustomerProfile { given_names: Some("Lorem".into()), ..CustomerProfile::default() };
+    let session = billfold
+        .start_session(&TenantId::default_tenant(), start("customer-42", customer)?)
+        .await
+        .map_err(|error| anyhow::anyhow!(error.log_line()))?;
+    println!("{} is {:?}", session.id, session.status);
+    if let Some(Next::Redirect { url }) = session.next {
+        println!("send the customer to {}", url.expose_secret());
+    }
+    Ok(())
+}
+
+/// Store, vault and one gateway make a [`Billfold`].
+async fn billfold() -> anyhow::Result<Billfold> {
+    let store = billfold_store::connect("sqlite://embedded.db", &billfold_store::StoreOptions::default()).await?;
+    store.migrate().await?;
+    // Keep the root key: what it sealed opens with nothing else.
+    let root_key = RootKey::from_base64(&RootKey::generate(&SystemEntropy)?)?;
+    let vault = Vault::new(KeyRing::new(root_key), Arc::new(SystemEntropy));
+    let settings = Settings {
+        gateway: "xendit-id".into(),
+        mode: Mode::Test,
+        origin: "environment".into(),
+        development: false,
+        values: serde_json::json!({
+            "secret_key": secret_key()?,
+            "callback_token": "the token of the dashboard's webhook settings",
+        }),
+    };
+    let gateway = Gateway {
+        name: "xendit-id".parse()?,
+        tenant: TenantId::default_tenant(),
+        kind: "xendit".into(),
+        mode: Mode::Test,
+        provider: Registry::linked()?.build("xendit", &settings)?,
+        transport: Arc::new(ReqwestTransport::new()?),
+    };
+    let public_url = "https://pay.your-shop.example".parse()?;
+    Ok(Billfold::builder(store, vault, public_url).gateway(gateway).build()?)
+}
+
+fn start(reference: &str, profile: CustomerProfile) -> anyhow::Result<StartSession> {
+    Ok(StartSession {
+        gateway: None,
+        customer: CustomerSelector::reference(reference, profile),
+        usage: Usage::UnscheduledCustomer,
+        recurring: None,
+        currency: "IDR".parse()?,
+        country: "ID".parse()?,
+        channels: Vec::new(),
+        locale: Some("en".into()),
+        description: None,
+        metadata: std::collections::BTreeMap::new(),
+        return_url: "https://your-shop.example/wallet".parse()?,
+        expires_at: None,
+        make_default: false,
+        provider_options: None,
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "an example without a configuration file")]
+fn secret_key() -> anyhow::Result<String> {
+    std::env::var("XENDIT_SECRET_KEY").map_err(|_| anyhow::anyhow!("set XENDIT_SECRET_KEY to a test key"))
+}
