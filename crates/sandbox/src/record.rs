@@ -1,0 +1,48 @@
+//! A record of every request that the gateway's API received.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// One request, as received.
+#[derive(Debug, Clone, Serialize)]
+pub struct RecordedRequest {
+    /// When, by the sandbox's clock, RFC 3339.
+    pub at: String,
+    /// `POST`.
+    pub method: String,
+    /// `/sessions`.
+    pub path: String,
+    /// The query, raw.
+    pub query: String,
+    /// Headers by lower-case name; `authorization` says only whether the key was right.
+    pub headers: BTreeMap<String, String>,
+    /// The body: JSON if it is JSON, else text, else null.
+    pub body: Value,
+    /// The status of the answer; 0 when there was none.
+    pub status: u16,
+}
+
+/// Bodies are kept as what they are.
+pub(crate) fn body_value(body: &[u8]) -> Value {
+    if body.is_empty() {
+        return Value::Null;
+    }
+    serde_json::from_slice(body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()))
+}
+
+/// Headers for the record; the key itself is not kept.
+pub(crate) fn header_map(headers: &axum::http::HeaderMap, authorized: bool) -> BTreeMap<String, String> {
+    let mut map = BTreeMap::new();
+    for (name, value) in headers {
+        let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let text = if name == "authorization" {
+            if authorized { "Basic (the right key)" } else { "Basic (a wrong key)" }.to_owned()
+        } else {
+            text
+        };
+        map.insert(name.as_str().to_owned(), text);
+    }
+    map
+}

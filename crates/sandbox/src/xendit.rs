@@ -1,0 +1,59 @@
+//! Xendit in test mode: Payment Sessions that save payment methods, payment tokens, customers.
+
+mod api;
+mod books;
+mod cards;
+mod channels;
+mod customers;
+mod error;
+mod hosted;
+mod pages;
+mod validate;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::HeaderMap;
+use base64::Engine as _;
+use secrecy::ExposeSecret;
+
+use crate::server::World;
+pub(crate) use books::Books;
+pub(crate) use hosted::{complete as complete_session, decline_any as decline_session};
+
+pub(crate) fn routes(world: &Arc<World>) -> Router<Arc<World>> {
+    api::routes(world)
+}
+
+pub(crate) fn hosted_routes() -> Router<Arc<World>> {
+    hosted::routes()
+}
+
+/// HTTP Basic with the secret key as user and no password.
+pub(crate) fn is_authorized(world: &World, headers: &HeaderMap) -> bool {
+    let expected = format!("{}:", world.config.secret_key.expose_secret());
+    let expected = base64::engine::general_purpose::STANDARD.encode(expected);
+    let given = headers.get("authorization").and_then(|value| value.to_str().ok());
+    given.and_then(|value| value.strip_prefix("Basic ")) == Some(expected.as_str())
+}
+
+/// Puts a token into a status, and tells of it. `false` when there is no such token.
+pub(crate) fn set_token_status(world: &World, token: &str, status: &str, failure_code: Option<&str>) -> bool {
+    let event = match status {
+        "ACTIVE" => "payment_token.activation",
+        "EXPIRED" => "payment_token.expiry",
+        _ => "payment_token.failure",
+    };
+    let business = Some(world.config.business_id.clone());
+    world.with(|state, now| {
+        let Some(token) = state.xendit.token_of(None, token) else { return false };
+        token.insert("status".to_owned(), status.into());
+        token.insert("updated".to_owned(), crate::clock::iso(now).into());
+        if let Some(code) = failure_code {
+            token.insert("failure_code".to_owned(), code.into());
+        }
+        let object = serde_json::Value::Object(token.clone());
+        state.outbox.push(event, &object, business, now);
+        true
+    })
+}

@@ -1,0 +1,286 @@
+//! What `POST /sessions` refuses, field by field.
+
+use serde_json::{Map, Value};
+
+use super::channels::{self, CURRENCIES};
+use super::error::ApiError;
+use crate::clock::parse;
+
+const FIELDS: [&str; 22] = [
+    "reference_id",
+    "session_type",
+    "mode",
+    "amount",
+    "currency",
+    "country",
+    "customer_id",
+    "customer",
+    "allow_save_payment_method",
+    "capture_method",
+    "channel_properties",
+    "allowed_payment_channels",
+    "expires_at",
+    "locale",
+    "metadata",
+    "description",
+    "items",
+    "success_return_url",
+    "cancel_return_url",
+    "components_configuration",
+    "notification_channels",
+    "payment_link_configuration",
+];
+const MIN_LIFETIME: i64 = 10 * 60_000;
+/// The documentation names no maximum; a year refuses what is surely a mistake.
+const MAX_LIFETIME: i64 = 366 * 24 * 3_600_000;
+
+pub(super) struct Rules {
+    pub(super) strict_recurring: bool,
+    pub(super) now: i64,
+}
+
+/// Checks a whole request; schema problems come first and together, then the first broken rule.
+pub(super) fn session(body: &Map<String, Value>, rules: &Rules) -> Result<(), ApiError> {
+    schema(body, rules)?;
+    let text = |field: &str| body.get(field).and_then(Value::as_str).unwrap_or_default();
+    if text("session_type") != "SAVE" {
+        return Err(ApiError::new(
+            400,
+            "SESSION_TYPE_NOT_SUPPORTED",
+            "The session_type is not supported by this sandbox, which saves payment methods",
+        ));
+    }
+    if text("mode") != "PAYMENT_LINK" {
+        return Err(ApiError::new(
+            400,
+            "MODE_NOT_SUPPORTED",
+            "The mode is not supported by this sandbox, which hosts payment links",
+        ));
+    }
+    if body.get("amount").and_then(Value::as_i64) != Some(0) {
+        return Err(ApiError::new(400, "INVALID_AMOUNT", "The amount must be 0 when session_type is SAVE"));
+    }
+    if !CURRENCIES.contains(&text("currency")) {
+        return Err(ApiError::new(400, "INVALID_CURRENCY", "The currency is not supported"));
+    }
+    let Some(channels) = channels::of_country(text("country")) else {
+        return Err(ApiError::new(400, "INVALID_COUNTRY", "The country is not supported"));
+    };
+    if !is_null(body.get("items")) && body.get("items") != Some(&Value::Array(Vec::new())) {
+        return Err(ApiError::new(
+            400,
+            "ITEMS_NOT_SUPPORTED",
+            "items is only supported when session_type is PAY",
+        ));
+    }
+    if !is_null(body.get("capture_method")) {
+        return Err(ApiError::new(
+            400,
+            "DISALLOWED_CAPTURE_METHOD",
+            "capture_method is not allowed when session_type is SAVE",
+        ));
+    }
+    if is_null(body.get("customer")) && is_null(body.get("customer_id")) {
+        return Err(ApiError::new(
+            400,
+            "MISSING_CUSTOMER",
+            "customer or customer_id is required when session_type is SAVE",
+        ));
+    }
+    allowed(body, channels)?;
+    urls(body)?;
+    metadata(body)?;
+    expiry(body, rules.now)
+}
+
+fn is_null(value: Option<&Value>) -> bool {
+    value.is_none_or(Value::is_null)
+}
+
+fn schema(body: &Map<String, Value>, rules: &Rules) -> Result<(), ApiError> {
+    let mut problems = Vec::new();
+    let mut add = |path: &str, problem: &str| problems.push((format!("/body{path}"), problem.to_owned()));
+    for field in ["reference_id", "session_type", "mode", "amount", "currency", "country"] {
+        if is_null(body.get(field)) {
+            add(&format!("/{field}"), &format!("must have required property '{field}'"));
+        }
+    }
+    for field in body.keys().filter(|field| !FIELDS.contains(&field.as_str())) {
+        add(&format!("/{field}"), "must NOT have additional properties");
+    }
+    let limits = [("reference_id", 1, 64), ("description", 1, 1000), ("locale", 2, 2)];
+    for (field, min, max) in limits {
+        match body.get(field) {
+            None | Some(Value::Null) => {}
+            Some(Value::String(text)) if (min..=max).contains(&text.chars().count()) => {}
+            Some(_) => add(&format!("/{field}"), &format!("must be a string of {min} to {max} characters")),
+        }
+    }
+    if body.get("amount").is_some_and(|amount| !amount.is_null() && !amount.is_number()) {
+        add("/amount", "must be number");
+    }
+    if let Some(id) = body.get("customer_id").filter(|id| !id.is_null()) {
+        if id.as_str().is_none_or(|id| id.len() != 41 || !id.starts_with("cust-")) {
+            return Err(ApiError::new(
+                400,
+                "INVALID_CUSTOMER_ID",
+                "The customer_id must have 41 characters and begin with cust-",
+            ));
+        }
+    }
+    if let Some(customer) = body.get("customer").filter(|customer| !customer.is_null()) {
+        inline_customer(customer, &mut add);
+    }
+    cards(body, rules, &mut add);
+    if problems.is_empty() { Ok(()) } else { Err(ApiError::schema(&problems)) }
+}
+
+fn inline_customer(customer: &Value, add: &mut impl FnMut(&str, &str)) {
+    if customer.get("type").and_then(Value::as_str) != Some("INDIVIDUAL") {
+        add("/customer/type", "must be equal to one of the allowed values");
+    }
+    let reference = customer.get("reference_id").and_then(Value::as_str).unwrap_or_default();
+    if reference.is_empty() || reference.chars().count() > 255 {
+        add("/customer/reference_id", "must be a string of 1 to 255 characters");
+    }
+    let names =
+        customer.pointer("/individual_detail/given_names").and_then(Value::as_str).unwrap_or_default();
+    if names.is_empty() || names.chars().count() > 50 {
+        add("/customer/individual_detail/given_names", "must be a string of 1 to 50 characters");
+    }
+    if customer
+        .get("email")
+        .and_then(Value::as_str)
+        .is_some_and(|email| email.len() > 50 || !email.contains('@'))
+    {
+        add("/customer/email", "must match format \"email\"");
+    }
+    let number = customer.get("mobile_number").and_then(Value::as_str);
+    if number.is_some_and(|number| !is_e164(number)) {
+        add("/customer/mobile_number", "must match the E.164 format");
+    }
+    let known = ["type", "reference_id", "individual_detail", "email", "mobile_number"];
+    let fields = customer.as_object().into_iter().flat_map(Map::keys);
+    for field in fields.filter(|field| !known.contains(&field.as_str())) {
+        add(&format!("/customer/{field}"), "must NOT have additional properties");
+    }
+}
+
+fn is_e164(number: &str) -> bool {
+    number
+        .strip_prefix('+')
+        .is_some_and(|digits| (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn cards(body: &Map<String, Value>, rules: &Rules, add: &mut impl FnMut(&str, &str)) {
+    let Some(cards) = body.get("channel_properties").and_then(|properties| properties.get("cards")) else {
+        return;
+    };
+    let path = "/channel_properties/cards";
+    let known = ["card_on_file_type", "recurring_configuration", "skip_three_ds", "mid_label"];
+    for field in
+        cards.as_object().into_iter().flat_map(Map::keys).filter(|field| !known.contains(&field.as_str()))
+    {
+        add(&format!("{path}/{field}"), "must NOT have additional properties");
+    }
+    let usage = cards.get("card_on_file_type").and_then(Value::as_str);
+    if usage
+        .is_some_and(|usage| !["RECURRING", "MERCHANT_UNSCHEDULED", "CUSTOMER_UNSCHEDULED"].contains(&usage))
+    {
+        add(&format!("{path}/card_on_file_type"), "must be equal to one of the allowed values");
+    }
+    let merchant_initiated = usage.is_some_and(|usage| usage != "CUSTOMER_UNSCHEDULED");
+    match cards.get("recurring_configuration") {
+        None if merchant_initiated && rules.strict_recurring => {
+            add(
+                &format!("{path}/recurring_configuration"),
+                "must have required property 'recurring_configuration'",
+            );
+        }
+        None => {}
+        Some(terms) => {
+            if terms.get("recurring_frequency").and_then(Value::as_u64).is_none_or(|days| days == 0) {
+                add(&format!("{path}/recurring_configuration/recurring_frequency"), "must be integer");
+            }
+            let expiry = terms.get("recurring_expiry").and_then(Value::as_str).unwrap_or_default();
+            if expiry.parse::<jiff::civil::Date>().is_err() {
+                add(
+                    &format!("{path}/recurring_configuration/recurring_expiry"),
+                    "must match format \"date\"",
+                );
+            }
+        }
+    }
+}
+
+fn allowed(body: &Map<String, Value>, channels: &[channels::Channel]) -> Result<(), ApiError> {
+    let listed = body.get("allowed_payment_channels").and_then(Value::as_array).cloned().unwrap_or_default();
+    for code in &listed {
+        if !channels.iter().any(|channel| Some(channel.code) == code.as_str()) {
+            let message = format!(
+                "The payment channel {code} cannot save payment methods in this country or is not activated"
+            );
+            return Err(ApiError::new(400, "INVALID_PAYMENT_CHANNEL", message));
+        }
+    }
+    let primary =
+        body.get("payment_link_configuration").and_then(|link| link.get("primary_payment_channels"));
+    for code in primary.and_then(Value::as_array).into_iter().flatten() {
+        if !listed.contains(code) {
+            let message = "primary_payment_channels must be a subset of allowed_payment_channels";
+            return Err(ApiError::new(400, "INVALID_PRIMARY_PAYMENT_CHANNEL", message));
+        }
+    }
+    Ok(())
+}
+
+fn urls(body: &Map<String, Value>) -> Result<(), ApiError> {
+    for field in ["success_return_url", "cancel_return_url"] {
+        let Some(value) = body.get(field).filter(|value| !value.is_null()) else { continue };
+        let parsed = value.as_str().and_then(|text| url::Url::parse(text).ok());
+        let loopback = |url: &url::Url| match url.host() {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        };
+        if !parsed.is_some_and(|url| url.scheme() == "https" || (url.scheme() == "http" && loopback(&url))) {
+            return Err(ApiError::new(400, "INVALID_URL", format!("{field} must be a valid HTTPS URL")));
+        }
+    }
+    Ok(())
+}
+
+fn metadata(body: &Map<String, Value>) -> Result<(), ApiError> {
+    let refused = || {
+        ApiError::new(
+            400,
+            "INVALID_METADATA",
+            "metadata holds up to 20 keys of up to 40 characters with string values of up to 80",
+        )
+    };
+    match body.get("metadata") {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::Object(pairs)) => {
+            let fits = |(key, value): (&String, &Value)| {
+                key.chars().count() <= 40 && value.as_str().is_some_and(|value| value.chars().count() <= 80)
+            };
+            if pairs.len() <= 20 && pairs.iter().all(fits) { Ok(()) } else { Err(refused()) }
+        }
+        Some(_) => Err(refused()),
+    }
+}
+
+fn expiry(body: &Map<String, Value>, now: i64) -> Result<(), ApiError> {
+    let Some(value) = body.get("expires_at").filter(|value| !value.is_null()) else { return Ok(()) };
+    let at = value.as_str().and_then(parse);
+    // A request takes its time; what was ten minutes ahead when it was sent is accepted.
+    if at.is_some_and(|at| at >= now + MIN_LIFETIME - 2_000 && at <= now + MAX_LIFETIME) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        400,
+        "INVALID_EXPIRY_DATE",
+        "expires_at must be at least 10 minutes from now and not beyond the maximum",
+    ))
+}
