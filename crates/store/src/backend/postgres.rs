@@ -1,0 +1,196 @@
+//! PostgreSQL, without libpq: any number of servers share one database.
+
+use std::fmt;
+use std::str::FromStr as _;
+use std::sync::Arc;
+
+use billfold_core::store::{Changes, Commit, StoreError, StoreResult};
+use diesel_async::pooled_connection::deadpool::{Object, Pool};
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl as _};
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use futures::FutureExt as _;
+use rustls_platform_verifier::BuilderVerifierExt as _;
+use tokio_postgres::config::{Host, SslMode};
+
+use super::{Abort, outcome};
+use crate::{ConnectError, StoreOptions};
+
+/// Several workers claim at once; each skips what another has just taken.
+macro_rules! lock {
+    ($query:expr) => {
+        $query.for_update().skip_locked()
+    };
+}
+
+macro_rules! begin {
+    ($conn:expr, $act:expr) => {
+        diesel_async::AsyncConnection::transaction(&mut *$conn, $act).await
+    };
+}
+
+#[expect(clippy::duplicate_mod, reason = "the same statements, compiled for this database's connection")]
+#[path = "statements.rs"]
+mod statements;
+#[expect(clippy::duplicate_mod, reason = "the same store, compiled for this database")]
+#[path = "store.rs"]
+mod store;
+
+type Conn = AsyncPgConnection;
+type Database = PostgresStore;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+/// Any constant will do, as long as nothing else in the database locks it.
+const EVENTS_LOCK: i64 = 0x6269_6c6c_666f_6c64;
+
+/// A PostgreSQL database.
+pub struct PostgresStore {
+    target: Target,
+    pool: Pool<Conn>,
+}
+
+/// Where and how to connect.
+#[derive(Clone)]
+struct Target {
+    config: tokio_postgres::Config,
+    tls: Option<tokio_postgres_rustls::MakeRustlsConnect>,
+}
+
+impl PostgresStore {
+    /// Prepares a pool for the database that the URL names; the first connection is made at once,
+    /// so that a wrong URL is known at start.
+    ///
+    /// Off this machine the connection is encrypted and the server's certificate verified against
+    /// the system's roots, unless the URL says `sslmode=disable`.
+    pub async fn open(url: &str, options: &StoreOptions) -> Result<Self, ConnectError> {
+        let target = Target::parse(url, options)?;
+        let dial = target.clone();
+        let mut manager = ManagerConfig::<Conn>::default();
+        manager.custom_setup = Box::new(move |_| {
+            let dial = dial.clone();
+            async move { dial.connect().await }.boxed()
+        });
+        manager.recycling_method = RecyclingMethod::Fast;
+        // The manager's own URL is not used: it could carry the password into a Debug output.
+        let manager = AsyncDieselConnectionManager::new_with_config("", manager);
+        let pool = Pool::builder(manager)
+            .max_size(options.pool_size.max(1))
+            .wait_timeout(Some(options.acquire_timeout))
+            .create_timeout(Some(options.acquire_timeout * 2))
+            .runtime(deadpool::Runtime::Tokio1)
+            .build()
+            .map_err(|error| ConnectError::Open(error.to_string()))?;
+        let store = Self { target, pool };
+        let _proof = store.reader().await.map_err(|error| ConnectError::Open(error.message))?;
+        Ok(store)
+    }
+
+    async fn reader(&self) -> StoreResult<Object<Conn>> {
+        self.pool.get().await.map_err(|error| StoreError { message: error.to_string(), transient: true })
+    }
+
+    async fn claimer(&self) -> StoreResult<Object<Conn>> {
+        self.reader().await
+    }
+
+    async fn write(&self, changes: Changes) -> StoreResult<Commit> {
+        let mut conn = self.reader().await?;
+        outcome(begin!(conn, async |conn| statements::apply(conn, &changes).await))
+    }
+
+    async fn run_migrations(&self) -> StoreResult<()> {
+        let conn = self.target.connect().await;
+        let conn = conn.map_err(|error| StoreError { message: error.to_string(), transient: true })?;
+        let runtime = tokio::runtime::Handle::current();
+        let run = move || {
+            // Its own thread, for the harness blocks on the connection.
+            let _inside = runtime.enter();
+            let mut harness = AsyncMigrationHarness::new(conn);
+            super::run_migrations(&mut harness, MIGRATIONS)
+        };
+        let done =
+            tokio::task::spawn_blocking(run).await.map_err(|error| error.to_string()).and_then(|done| done);
+        done.map_err(|message| StoreError { message, transient: false })
+    }
+
+    async fn check_schema(&self) -> StoreResult<()> {
+        super::newest_is_applied(statements::newest_migration(&mut *self.reader().await?).await?, MIGRATIONS)
+    }
+}
+
+/// Sequence numbers are taken when a row is inserted but seen when it is committed. One transaction
+/// at a time inserts events, so a reader that saw a number has seen every smaller one.
+async fn before_events(conn: &mut Conn) -> Result<(), Abort> {
+    let lock = diesel::sql_query("SELECT pg_advisory_xact_lock($1)");
+    lock.bind::<diesel::sql_types::BigInt, _>(EVENTS_LOCK).execute(conn).await?;
+    Ok(())
+}
+
+impl Target {
+    fn parse(url: &str, options: &StoreOptions) -> Result<Self, ConnectError> {
+        // The parser's own message may quote the URL, so only its kind is kept.
+        let mut config = tokio_postgres::Config::from_str(url).map_err(|_| {
+            ConnectError::Url("it is not a PostgreSQL URL, or has an unknown option".to_owned())
+        })?;
+        config.connect_timeout(options.acquire_timeout);
+        let timeout = format!("-c statement_timeout={}", options.statement_timeout.as_millis());
+        let given = config.get_options().map(|given| format!("{given} ")).unwrap_or_default();
+        config.options(format!("{given}{timeout}"));
+        let local = config.get_hosts().iter().all(is_local);
+        let asked = url.contains("sslmode=");
+        match config.get_ssl_mode() {
+            SslMode::Disable => return Ok(Self { config, tls: None }),
+            SslMode::Prefer if local => return Ok(Self { config, tls: None }),
+            SslMode::Prefer if asked => return Err(ConnectError::Unprotected("prefer")),
+            _ => {}
+        }
+        config.ssl_mode(SslMode::Require);
+        Ok(Self { config, tls: Some(tls()?) })
+    }
+
+    async fn connect(&self) -> diesel::ConnectionResult<Conn> {
+        let bad =
+            |error: tokio_postgres::Error| diesel::ConnectionError::BadConnection(connection_problem(&error));
+        match &self.tls {
+            Some(tls) => {
+                let (client, connection) = self.config.connect(tls.clone()).await.map_err(bad)?;
+                Conn::try_from_client_and_connection(client, connection).await
+            }
+            None => {
+                let (client, connection) = self.config.connect(tokio_postgres::NoTls).await.map_err(bad)?;
+                Conn::try_from_client_and_connection(client, connection).await
+            }
+        }
+    }
+}
+
+fn connection_problem(error: &tokio_postgres::Error) -> String {
+    use std::error::Error as _;
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+}
+
+fn is_local(host: &Host) -> bool {
+    match host {
+        Host::Tcp(name) => billfold_core::transport::is_loopback(name),
+        Host::Unix(_) => true,
+    }
+}
+
+fn tls() -> Result<tokio_postgres_rustls::MakeRustlsConnect, ConnectError> {
+    let failed = |error: rustls::Error| ConnectError::Open(format!("TLS could not start: {error}"));
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_platform_verifier())
+        .map_err(failed)?
+        .with_no_client_auth();
+    Ok(tokio_postgres_rustls::MakeRustlsConnect::new(config))
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore")
+            .field("hosts", &self.target.config.get_hosts())
+            .finish_non_exhaustive()
+    }
+}

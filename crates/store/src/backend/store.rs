@@ -1,0 +1,218 @@
+//! The `Store` of the module around it: every read takes a connection and runs one statement, every
+//! write goes through that module's transaction.
+
+use async_trait::async_trait;
+use billfold_core::capability::Usage;
+use billfold_core::clock::Timestamp;
+use billfold_core::customer::{Customer, GatewayCustomer};
+use billfold_core::id::{ApiKeyId, CustomerId, DeliveryId, PaymentMethodId, SessionId, VaultRecordId};
+use billfold_core::name::{GatewayName, TenantId};
+use billfold_core::payment_method::PaymentMethod;
+use billfold_core::session::Session;
+use billfold_core::store::{
+    ApiKey, Changes, Commit, Delivery, DeliveryState, Event, Page, Removal, Store, StoreResult,
+};
+use billfold_core::vault::{Fingerprint, VaultRecord};
+
+use super::{Database, statements};
+use crate::backend::{abandoned, refuse_nul};
+
+#[async_trait]
+impl Store for Database {
+    async fn migrate(&self) -> StoreResult<()> {
+        self.run_migrations().await
+    }
+
+    async fn ping(&self) -> StoreResult<()> {
+        self.check_schema().await
+    }
+
+    async fn commit(&self, changes: Changes) -> StoreResult<Commit> {
+        refuse_nul(&changes)?;
+        self.write(changes).await
+    }
+
+    async fn customer(&self, tenant: &TenantId, id: CustomerId) -> StoreResult<Option<Customer>> {
+        statements::customer(&mut *self.reader().await?, tenant, id).await
+    }
+
+    async fn customer_by_reference(
+        &self,
+        tenant: &TenantId,
+        reference: &str,
+    ) -> StoreResult<Option<Customer>> {
+        statements::customer_by_reference(&mut *self.reader().await?, tenant, reference).await
+    }
+
+    async fn customers(&self, tenant: &TenantId, page: Page<CustomerId>) -> StoreResult<Vec<Customer>> {
+        statements::customers_page(&mut *self.reader().await?, tenant, page).await
+    }
+
+    async fn gateway_customer(
+        &self,
+        tenant: &TenantId,
+        gateway: &GatewayName,
+        customer: CustomerId,
+    ) -> StoreResult<Option<GatewayCustomer>> {
+        statements::gateway_customer(&mut *self.reader().await?, tenant, gateway, customer).await
+    }
+
+    async fn session(&self, tenant: &TenantId, id: SessionId) -> StoreResult<Option<Session>> {
+        statements::session(&mut *self.reader().await?, tenant, id).await
+    }
+
+    async fn session_of_any_tenant(&self, id: SessionId) -> StoreResult<Option<Session>> {
+        statements::session_of_any_tenant(&mut *self.reader().await?, id).await
+    }
+
+    async fn session_by_provider_reference(
+        &self,
+        tenant: &TenantId,
+        gateway: &GatewayName,
+        reference: &str,
+    ) -> StoreResult<Option<Session>> {
+        statements::session_by_provider_reference(&mut *self.reader().await?, tenant, gateway, reference)
+            .await
+    }
+
+    async fn sessions(
+        &self,
+        tenant: &TenantId,
+        customer: Option<CustomerId>,
+        page: Page<SessionId>,
+    ) -> StoreResult<Vec<Session>> {
+        statements::sessions_page(&mut *self.reader().await?, tenant, customer, page).await
+    }
+
+    async fn claim_sessions(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<Session>> {
+        let mut conn = self.claimer().await?;
+        let claimed =
+            begin!(conn, async |conn| statements::claim_sessions(conn, now, lease_until, limit).await);
+        claimed.map_err(abandoned)
+    }
+
+    async fn method(&self, tenant: &TenantId, id: PaymentMethodId) -> StoreResult<Option<PaymentMethod>> {
+        statements::method(&mut *self.reader().await?, tenant, id).await
+    }
+
+    async fn methods(
+        &self,
+        tenant: &TenantId,
+        customer: CustomerId,
+        page: Page<PaymentMethodId>,
+    ) -> StoreResult<Vec<PaymentMethod>> {
+        statements::methods_page(&mut *self.reader().await?, tenant, customer, page).await
+    }
+
+    async fn default_method(
+        &self,
+        tenant: &TenantId,
+        customer: CustomerId,
+    ) -> StoreResult<Option<PaymentMethod>> {
+        statements::default_method(&mut *self.reader().await?, tenant, customer).await
+    }
+
+    async fn method_by_token(
+        &self,
+        tenant: &TenantId,
+        gateway: &GatewayName,
+        token: &Fingerprint,
+    ) -> StoreResult<Option<PaymentMethod>> {
+        statements::method_by_token(&mut *self.reader().await?, tenant, gateway, token).await
+    }
+
+    async fn method_by_instrument(
+        &self,
+        tenant: &TenantId,
+        gateway: &GatewayName,
+        customer: CustomerId,
+        instrument: &Fingerprint,
+        usage: Usage,
+    ) -> StoreResult<Option<PaymentMethod>> {
+        let conn = &mut *self.reader().await?;
+        statements::method_by_instrument(conn, tenant, gateway, customer, instrument, usage).await
+    }
+
+    async fn token_was_deleted(
+        &self,
+        tenant: &TenantId,
+        gateway: &GatewayName,
+        token: &Fingerprint,
+    ) -> StoreResult<bool> {
+        statements::token_was_deleted(&mut *self.reader().await?, tenant, gateway, token).await
+    }
+
+    async fn claim_methods(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<PaymentMethod>> {
+        let mut conn = self.claimer().await?;
+        let claimed =
+            begin!(conn, async |conn| statements::claim_methods(conn, now, lease_until, limit).await);
+        claimed.map_err(abandoned)
+    }
+
+    async fn vault_record(&self, tenant: &TenantId, id: VaultRecordId) -> StoreResult<Option<VaultRecord>> {
+        statements::vault_record(&mut *self.reader().await?, tenant, id).await
+    }
+
+    async fn delivery_by_key(
+        &self,
+        gateway: &GatewayName,
+        key: &Fingerprint,
+    ) -> StoreResult<Option<Delivery>> {
+        statements::delivery_by_key(&mut *self.reader().await?, gateway, key).await
+    }
+
+    async fn deliveries(
+        &self,
+        tenant: &TenantId,
+        state: Option<DeliveryState>,
+        page: Page<DeliveryId>,
+    ) -> StoreResult<Vec<Delivery>> {
+        statements::deliveries_page(&mut *self.reader().await?, tenant, state, page).await
+    }
+
+    async fn claim_deliveries(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<Delivery>> {
+        let mut conn = self.claimer().await?;
+        let claimed =
+            begin!(conn, async |conn| statements::claim_deliveries(conn, now, lease_until, limit).await);
+        claimed.map_err(abandoned)
+    }
+
+    async fn claim_removals(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<Removal>> {
+        let mut conn = self.claimer().await?;
+        let claimed =
+            begin!(conn, async |conn| statements::claim_removals(conn, now, lease_until, limit).await);
+        claimed.map_err(abandoned)
+    }
+
+    async fn events_after(&self, tenant: &TenantId, after: i64, limit: u32) -> StoreResult<Vec<Event>> {
+        statements::events_after(&mut *self.reader().await?, tenant, after, limit).await
+    }
+
+    async fn api_key(&self, id: ApiKeyId) -> StoreResult<Option<ApiKey>> {
+        statements::api_key(&mut *self.reader().await?, id).await
+    }
+
+    async fn api_keys(&self, tenant: &TenantId) -> StoreResult<Vec<ApiKey>> {
+        statements::api_keys_of(&mut *self.reader().await?, tenant).await
+    }
+}

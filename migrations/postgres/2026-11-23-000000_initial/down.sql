@@ -1,0 +1,9 @@
+DROP TABLE events;
+DROP TABLE api_keys;
+DROP TABLE deliveries;
+DROP TABLE removals;
+DROP TABLE payment_methods;
+DROP TABLE vault_records;
+DROP TABLE sessions;
+DROP TABLE gateway_customers;
+DROP TABLE customers;
