@@ -59,7 +59,7 @@ impl Settings {
 }
 
 /// serde's "invalid type: string \"…\"" quotes the value, which may be a secret.
-fn without_values(message: &str) -> String {
+pub fn without_values(message: &str) -> String {
     let Some((head, tail)) = message.split_once(": ") else { return message.to_owned() };
     if !head.starts_with("invalid") {
         return message.to_owned();

@@ -1,0 +1,243 @@
+//! Bodies and queries, read strictly: whatever is wrong is named by its JSON pointer.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use billfold_core::Error;
+use billfold_core::name::TenantId;
+use billfold_core::settings::without_values;
+use billfold_core::store::Page;
+use serde::de::DeserializeOwned;
+
+use crate::auth::Principal;
+use crate::problem::Problem;
+
+/// The largest body of an API request, in bytes.
+pub(crate) const MAX_BODY: usize = 64 * 1024;
+const MAX_DEPTH: usize = 32;
+const MAX_PAGE: u32 = 100;
+const DEFAULT_PAGE: u32 = 20;
+
+/// A JSON body.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/json") {
+            let detail = "expected a body of Content-Type: application/json";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
+        }
+        let bytes = read_body(request.into_body(), MAX_BODY).await?;
+        Ok(Self(parse(&bytes)?))
+    }
+}
+
+/// Reads a body, and no more of it than `limit` bytes.
+pub(crate) async fn read_body(body: Body, limit: usize) -> Result<bytes::Bytes, Problem> {
+    let detail = format!("the body is larger than {limit} bytes, or incomplete");
+    to_bytes(body, limit)
+        .await
+        .map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail))
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    if depth(bytes) > MAX_DEPTH {
+        return Err(Error::invalid("", format!("the body is nested deeper than {MAX_DEPTH} levels")));
+    }
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = pointer(error.path());
+        let inner = error.into_inner();
+        if inner.is_syntax() || inner.is_eof() {
+            return Error::invalid("", format!("the body is not JSON: {inner}"));
+        }
+        let message = inner.to_string();
+        // Our own position in the text helps nobody who builds JSON with a library.
+        let message = message.split(" at line ").next().unwrap_or_default();
+        match missing_field(message) {
+            Some(field) => Error::invalid(format!("{path}/{field}"), "this field is required"),
+            None => Error::invalid(path, without_values(message)),
+        }
+    })?;
+    json.end().map_err(|_| Error::invalid("", "there is something after the JSON body"))?;
+    Ok(value)
+}
+
+fn missing_field(message: &str) -> Option<&str> {
+    message.strip_prefix("missing field `")?.strip_suffix('`')
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path {
+        let part = match segment {
+            Segment::Seq { index } => index.to_string(),
+            Segment::Map { key } | Segment::Enum { variant: key } => {
+                key.replace('~', "~0").replace('/', "~1")
+            }
+            Segment::Unknown => continue,
+        };
+        pointer.push('/');
+        pointer.push_str(&part);
+    }
+    pointer
+}
+
+/// The deepest nesting of brackets outside strings.
+fn depth(bytes: &[u8]) -> usize {
+    let (mut deepest, mut now, mut in_string, mut escaped) = (0_usize, 0_usize, false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                now += 1;
+                deepest = deepest.max(now);
+            }
+            b'}' | b']' if !in_string => now = now.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// The tenant that a request acts for.
+pub(crate) struct Caller(pub(crate) TenantId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let found = parts.extensions.get::<Principal>().cloned().map(|principal| Self(principal.0));
+        found.ok_or_else(|| {
+            Error::new(billfold_core::ErrorKind::Unauthenticated, "an API key is required").into()
+        })
+    }
+}
+
+/// An id in the path. One that cannot be an id is answered like one that does not exist.
+pub(crate) struct PathId<T>(pub(crate) T);
+
+impl<T: std::str::FromStr, S: Send + Sync> FromRequestParts<S> for PathId<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let missing = || Problem::from(Error::not_found("object"));
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| missing())?;
+        text.parse().map(Self).map_err(|_| missing())
+    }
+}
+
+/// The query's pairs, each key at most once and only known ones.
+pub(crate) struct QueryPairs(Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for QueryPairs {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let query = parts.uri.query().unwrap_or_default();
+        let pairs = url::form_urlencoded::parse(query.as_bytes());
+        Ok(Self(pairs.map(|(key, value)| (key.into_owned(), value.into_owned())).collect()))
+    }
+}
+
+impl QueryPairs {
+    /// Refuses keys that are not in `known`, and repeated ones.
+    pub(crate) fn only(self, known: &[&str]) -> Result<Self, Error> {
+        for (index, (key, _)) in self.0.iter().enumerate() {
+            if !known.contains(&key.as_str()) {
+                return Err(Error::invalid(
+                    format!("/{key}"),
+                    format!("unknown parameter; known: {}", known.join(", ")),
+                ));
+            }
+            if self.0[..index].iter().any(|(other, _)| other == key) {
+                return Err(Error::invalid(format!("/{key}"), "given twice"));
+            }
+        }
+        Ok(self)
+    }
+
+    /// A parameter, parsed.
+    pub(crate) fn get<T: std::str::FromStr>(&self, key: &str) -> Result<Option<T>, Error>
+    where
+        T::Err: std::fmt::Display,
+    {
+        let found = self.0.iter().find(|(name, _)| name == key);
+        let parsed = found.map(|(_, value)| {
+            value.parse().map_err(|error| Error::invalid(format!("/{key}"), format!("{error}")))
+        });
+        parsed.transpose()
+    }
+
+    /// `limit` and `after`; the page asks for one row more, which tells whether there are more.
+    pub(crate) fn page<K: std::str::FromStr>(&self) -> Result<(Page<K>, usize), Error>
+    where
+        K::Err: std::fmt::Display,
+    {
+        let limit = self.limit()?;
+        let size = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok((Page { after: self.get("after")?, limit: limit + 1 }, size))
+    }
+
+    pub(crate) fn limit(&self) -> Result<u32, Error> {
+        let limit = self.get("limit")?.unwrap_or(DEFAULT_PAGE);
+        if limit == 0 || limit > MAX_PAGE {
+            return Err(Error::invalid("/limit", format!("expected 1 to {MAX_PAGE}")));
+        }
+        Ok(limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        #[serde(rename = "email")]
+        _email: String,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Outer {
+        #[serde(rename = "customer")]
+        _customer: Inner,
+        #[serde(default, rename = "channels")]
+        _channels: Vec<String>,
+    }
+
+    fn check(body: &str, expected: (&str, &str)) {
+        let error = parse::<Outer>(body.as_bytes()).unwrap_err();
+        let field = &error.fields()[0];
+        assert_eq!(field.pointer, expected.0, "{body}");
+        assert!(field.message.contains(expected.1), "{body}: {}", field.message);
+    }
+
+    #[test]
+    fn pointers_name_the_field() {
+        check(r#"{"customer":{}}"#, ("/customer/email", "required"));
+        check(r#"{"customer":{"email":7}}"#, ("/customer/email", "invalid type, expected a string"));
+        check(r#"{"customer":{"email":"x","emial":"y"}}"#, ("/customer/emial", "unknown field"));
+        check(r#"{"customer":{"email":"x"},"channels":["A",1]}"#, ("/channels/1", "expected a string"));
+        check(r#"{"customer":{"email":"x"}"#, ("", "not JSON"));
+        check(r#"{"customer":{"email":"x"}} {}"#, ("", "after the JSON"));
+        check(&format!("{}{}", "[".repeat(40), "]".repeat(40)), ("", "deeper than 32"));
+        check("", ("", "not JSON"));
+    }
+
+    #[test]
+    fn brackets_in_strings_do_not_count() {
+        assert_eq!(depth(br#"{"a":"[[[\"[["}"#), 1);
+        assert_eq!(depth(b"[[{}]]"), 3);
+    }
+}

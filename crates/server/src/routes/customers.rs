@@ -1,0 +1,74 @@
+//! `/v1/customers`
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
+use billfold_core::id::CustomerId;
+use billfold_core::provider::CustomerProfile;
+use serde::Deserialize;
+
+use super::{created, list};
+use crate::App;
+use crate::extract::{Caller, JsonBody, PathId, QueryPairs};
+use crate::problem::Problem;
+
+pub(super) fn collection() -> MethodRouter<App> {
+    get(index).post(save)
+}
+
+pub(super) fn item() -> MethodRouter<App> {
+    get(show)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SaveCustomer {
+    reference: String,
+    #[serde(default)]
+    given_names: Option<String>,
+    #[serde(default)]
+    surname: Option<String>,
+    #[serde(default)]
+    email: Option<String>,
+    #[serde(default)]
+    mobile_number: Option<String>,
+}
+
+/// Makes the customer with this reference, or updates the one there is: 201 or 200.
+async fn save(
+    State(app): State<App>,
+    caller: Caller,
+    JsonBody(body): JsonBody<SaveCustomer>,
+) -> Result<Response, Problem> {
+    let SaveCustomer { reference, given_names, surname, email, mobile_number } = body;
+    let profile = CustomerProfile { given_names, surname, email, mobile_number };
+    let customer = app.billfold.save_customer(&caller.0, &reference, profile).await?;
+    if customer.created_at == customer.updated_at {
+        return Ok(created("/v1/customers", &customer.id, &customer));
+    }
+    Ok((StatusCode::OK, Json(customer)).into_response())
+}
+
+async fn index(State(app): State<App>, caller: Caller, query: QueryPairs) -> Result<Response, Problem> {
+    let query = query.only(&["limit", "after", "reference"])?;
+    if let Some(reference) = query.get::<String>("reference")? {
+        let found = match app.billfold.find_customer(&caller.0, &reference).await {
+            Ok(customer) => vec![customer],
+            Err(error) if error.kind() == billfold_core::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        return Ok(list(found, 1));
+    }
+    let (page, limit) = query.page()?;
+    Ok(list(app.billfold.list_customers(&caller.0, page).await?, limit))
+}
+
+async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(id): PathId<CustomerId>,
+) -> Result<Response, Problem> {
+    Ok(Json(app.billfold.get_customer(&caller.0, id).await?).into_response())
+}

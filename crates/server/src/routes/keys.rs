@@ -1,0 +1,60 @@
+//! `/v1/api-keys`
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use billfold_core::ApiKeyView;
+use billfold_core::id::ApiKeyId;
+use billfold_core::secret::ExposeSecret;
+use serde::{Deserialize, Serialize};
+
+use super::{created, list};
+use crate::App;
+use crate::extract::{Caller, JsonBody, PathId};
+use crate::problem::Problem;
+
+pub(super) fn collection() -> MethodRouter<App> {
+    get(index).post(issue)
+}
+
+pub(super) fn revoke_route() -> MethodRouter<App> {
+    post(revoke)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IssueKey {
+    name: String,
+}
+
+/// The one answer that holds a key's secret.
+#[derive(Serialize)]
+struct IssuedView {
+    #[serde(flatten)]
+    key: ApiKeyView,
+    secret: String,
+}
+
+async fn issue(
+    State(app): State<App>,
+    caller: Caller,
+    JsonBody(body): JsonBody<IssueKey>,
+) -> Result<Response, Problem> {
+    let issued = app.billfold.issue_api_key(&caller.0, &body.name).await?;
+    let id = issued.key.id;
+    let view = IssuedView { key: issued.key, secret: issued.secret.expose_secret().to_owned() };
+    Ok(created("/v1/api-keys", &id, &view))
+}
+
+async fn index(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
+    Ok(list(app.billfold.list_api_keys(&caller.0).await?, usize::MAX))
+}
+
+async fn revoke(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(id): PathId<ApiKeyId>,
+) -> Result<Response, Problem> {
+    Ok(Json(app.billfold.revoke_api_key(&caller.0, id).await?).into_response())
+}
