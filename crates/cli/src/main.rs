@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `billfold`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    billfold_cli::main()
+}

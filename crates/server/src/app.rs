@@ -47,6 +47,11 @@ impl App {
         Self::assemble(config, registry, store, vault, gateways)
     }
 
+    /// Brings the schema of the configured database up to date, and does nothing else.
+    pub async fn migrate(config: &Config) -> Result<()> {
+        Ok(open_store(config).await?.migrate().await?)
+    }
+
     /// Checks everything that can be checked without opening the database.
     pub fn check(config: &Config, registry: &Registry) -> Result<()> {
         check_public_url(config)?;
@@ -102,7 +107,7 @@ impl App {
 }
 
 /// Opens the configured database.
-pub(crate) async fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
+async fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
     let options = StoreOptions { pool_size: config.database.pool_size, ..StoreOptions::default() };
     let opened = billfold_store::connect(config.database.url.expose_secret(), &options).await;
     opened.map_err(|error| config.wrong("database.url", &error.to_string()))

@@ -37,7 +37,8 @@ async fn main() -> anyhow::Result<()> {
 
 /// Store, vault and one gateway make a [`Billfold`].
 async fn billfold() -> anyhow::Result<Billfold> {
-    let store = billfold_store::connect("sqlite://embedded.db", &billfold_store::StoreOptions::default()).await?;
+    let store =
+        billfold_store::connect("sqlite://embedded.db", &billfold_store::StoreOptions::default()).await?;
     store.migrate().await?;
     // Keep the root key: what it sealed opens with nothing else.
     let root_key = RootKey::from_base64(&RootKey::generate(&SystemEntropy)?)?;

@@ -1,0 +1,42 @@
+//! The commands, one file per group.
+
+mod config;
+mod resources;
+#[cfg(feature = "sandbox")]
+mod sandbox;
+mod serve;
+
+use clap::CommandFactory as _;
+#[cfg(feature = "sandbox")]
+pub(crate) use resources::METHOD;
+#[cfg(feature = "sandbox")]
+pub(crate) use serve::told_to_stop;
+
+use crate::args::{Args, Command};
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    let global = args.global;
+    match args.command {
+        #[cfg(feature = "sandbox")]
+        Command::Demo(demo) => crate::demo::run(&global, demo).await,
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox(sandbox) => sandbox::run(&global, sandbox).await,
+        Command::Serve(serve) => serve::run(&global, serve).await,
+        Command::Migrate => serve::migrate(&global).await,
+        Command::Config(command) => config::run(&global, &command),
+        Command::Providers => config::providers(&global),
+        Command::Completions { shell } => {
+            let mut command = Args::command();
+            clap_complete::generate(shell, &mut command, "billfold", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Keys(crate::args::KeysCommand::GenerateRoot) => config::generate_root(&global),
+        Command::Gateways(command) => resources::gateways(&global, command).await,
+        Command::Sessions(command) => resources::sessions(&global, command).await,
+        Command::Methods(command) => resources::methods(&global, command).await,
+        Command::Customers(command) => resources::customers(&global, command).await,
+        Command::Keys(command) => resources::keys(&global, command).await,
+        Command::Deliveries(command) => resources::deliveries(&global, command).await,
+        Command::Events(command) => resources::events(&global, command).await,
+    }
+}

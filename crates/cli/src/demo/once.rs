@@ -1,0 +1,220 @@
+//! `demo --once`: the whole story by itself, step by step.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use serde_json::{Value, json};
+
+use super::customer::Customer;
+use super::world::World;
+use super::{COUNTRY, CURRENCY, CUSTOMER, OFFERS, Offer};
+use crate::args::Global;
+use crate::client::ApiClient;
+use crate::commands::METHOD;
+use crate::output;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The story so far.
+struct Story<'a> {
+    world: &'a World,
+    api: ApiClient,
+    customer: Customer,
+    quiet: bool,
+    steps: Vec<String>,
+}
+
+pub(super) async fn run(global: &Global, world: &World) -> anyhow::Result<()> {
+    let api = ApiClient::remote(world.server.clone(), world.api_key.clone())?;
+    let mut story = Story { world, api, customer: Customer::new()?, quiet: global.json, steps: Vec::new() };
+    let methods = match story.tell().await {
+        Ok(methods) => methods,
+        Err(error) => bail!("step {} failed: {error:#}", story.steps.len() + 1),
+    };
+    if global.json {
+        output::json(&json!({"ok": true, "steps": story.steps, "payment_methods": methods}));
+    } else {
+        println!("\nAll of it worked. `billfold demo` lets you do it by hand.");
+    }
+    Ok(())
+}
+
+impl Story<'_> {
+    fn step(&mut self, text: impl Into<String>) {
+        let text = text.into();
+        if !self.quiet {
+            println!("{:>2}. {text}", self.steps.len() + 1);
+        }
+        self.steps.push(text);
+    }
+
+    async fn tell(&mut self) -> anyhow::Result<Vec<Value>> {
+        self.step(format!("server at {}, gateway at {}", self.world.server, self.world.sandbox_url()));
+        let mut customer_id = String::new();
+        for offer in &OFFERS {
+            let session = self.save(offer).await?;
+            customer_id = text(&session, "/customer_id").to_owned();
+        }
+        self.wait_for_webhooks().await?;
+        let methods = self.list(&customer_id).await?;
+        ensure!(
+            methods.len() == OFFERS.len(),
+            "{} methods were saved instead of {}",
+            methods.len(),
+            OFFERS.len()
+        );
+        self.step(format!("GET /v1/customers/{customer_id}/payment-methods lists {}", methods.len()));
+        self.show(&methods);
+        self.choose_and_remove(&methods).await?;
+        let left = self.list(&customer_id).await?;
+        ensure!(
+            left.len() == OFFERS.len() - 1,
+            "{} methods are left instead of {}",
+            left.len(),
+            OFFERS.len() - 1
+        );
+        self.show(&left);
+        Ok(left)
+    }
+
+    /// One session, from its start until the gateway's own word is stored.
+    async fn save(&mut self, offer: &Offer) -> anyhow::Result<Value> {
+        let session = self.start(offer).await?;
+        let id = text(&session, "/id").to_owned();
+        let link = text(&session, "/next/url").to_owned();
+        self.customer.open(&link).await.context("the hosted page")?;
+        let mut address =
+            self.customer.submit(&link, form(offer)).await.context("the form of the hosted page")?;
+        if offer.id == "card" {
+            // The first attempt fails at the bank; the session stays open for another.
+            self.customer.decide(&address, "fail").await.context("the failed attempt")?;
+            self.step("the customer fails the bank's challenge; the session stays open");
+            address = self.customer.submit(&link, form(offer)).await.context("the second attempt")?;
+        }
+        if address.path().contains("/challenge/") {
+            address = self.customer.decide(&address, "approve").await.context("the challenge")?;
+        }
+        ensure!(address.path().starts_with("/return/"), "the gateway sent the browser to {}", address.path());
+        let shop = self.customer.follow(&address).await.context("the return")?;
+        ensure!(shop.as_str().starts_with(&self.world.shop_url("/done")), "the browser ended at {shop}");
+        self.step(format!(
+            "the customer saves {} and comes back to {}{}",
+            offer.label,
+            shop.path(),
+            query(&shop)
+        ));
+        let settled = self.api.get(&format!("/v1/sessions/{id}")).await?;
+        ensure!(text(&settled, "/status") == "completed", "the session is {}", text(&settled, "/status"));
+        let (method, via) = (text(&settled, "/payment_methods/0"), text(&settled, "/settled_via"));
+        self.step(format!(
+            "{id} is completed (learnt by {via}); {method} is saved, its token sealed in the vault"
+        ));
+        Ok(settled)
+    }
+
+    async fn start(&mut self, offer: &Offer) -> anyhow::Result<Value> {
+        let body = json!({
+            "customer": {"reference": CUSTOMER, "given_names": "Lorem", "surname": "Ipsum", "email": "lorem@example.com"},
+            "usage": "unscheduled_customer", "currency": CURRENCY, "country": COUNTRY, "channels": offer.channels,
+            "return_url": self.world.shop_url("/done"),
+        });
+        let session = self.api.post("/v1/sessions", Some(body)).await.context("POST /v1/sessions")?;
+        self.step(format!("POST /v1/sessions for {} makes {}", offer.label, text(&session, "/id")));
+        let requests = self.world.control().requests();
+        let asked =
+            requests.iter().rev().find(|request| request.method == "POST" && request.path == "/sessions");
+        let asked = asked.context("the gateway was not asked")?;
+        if !self.quiet {
+            let shown = serde_json::to_string_pretty(&asked.body)?;
+            println!("    the gateway got POST /sessions and answered {}:", asked.status);
+            println!(
+                "{}",
+                shown.lines().map(|line| format!("      {line}\n")).collect::<String>().trim_end()
+            );
+        }
+        Ok(session)
+    }
+
+    /// Every webhook that the gateway sent is answered, and none waits to be worked on.
+    async fn wait_for_webhooks(&mut self) -> anyhow::Result<()> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let sent = self.world.control().deliveries();
+            let answered = sent
+                .iter()
+                .filter(|delivery| delivery.state == billfold_sandbox::DeliveryState::Delivered)
+                .count();
+            let stored = self.api.get("/v1/deliveries?limit=100").await?;
+            let stored = stored.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
+            let done = stored.iter().filter(|delivery| text(delivery, "/state") == "done").count();
+            if !sent.is_empty() && answered == sent.len() && done == sent.len() {
+                self.step(format!(
+                    "{answered} webhooks came, were stored sealed, acknowledged and processed"
+                ));
+                return Ok(());
+            }
+            ensure!(
+                tokio::time::Instant::now() < deadline,
+                "of {} webhooks {answered} were answered and {done} processed",
+                sent.len()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn list(&self, customer_id: &str) -> anyhow::Result<Vec<Value>> {
+        let answer = self.api.get(&format!("/v1/customers/{customer_id}/payment-methods")).await?;
+        Ok(answer.get("data").and_then(Value::as_array).cloned().unwrap_or_default())
+    }
+
+    fn show(&self, methods: &[Value]) {
+        if !self.quiet {
+            println!("{}", output::table(methods, METHOD));
+        }
+    }
+
+    async fn choose_and_remove(&mut self, methods: &[Value]) -> anyhow::Result<()> {
+        let (card, wallet) = (text(&methods[0], "/id"), text(&methods[1], "/id"));
+        let path = format!("/v1/payment-methods/{wallet}");
+        self.api.call(http::Method::PATCH, &path, Some(json!({"is_default": true}))).await?;
+        self.step(format!("{wallet} is the default now"));
+        self.api.call(http::Method::DELETE, &format!("/v1/payment-methods/{card}"), None).await?;
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while canceled_tokens(self.world) == 0 {
+            ensure!(
+                tokio::time::Instant::now() < deadline,
+                "the token of {card} was not canceled at the gateway"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        self.step(format!("{card} is removed, and its token canceled at the gateway"));
+        Ok(())
+    }
+}
+
+fn canceled_tokens(world: &World) -> usize {
+    world.control().tokens().iter().filter(|token| text(token, "/status") == "CANCELED").count()
+}
+
+fn form(offer: &Offer) -> &'static [(&'static str, &'static str)] {
+    match offer.id {
+        "card" => &[
+            ("channel", "CARDS"),
+            ("card-number", "4000 0000 0000 2503"),
+            ("card-expiry-month", "12"),
+            ("card-expiry-year", "2034"),
+            ("card-cvv", "123"),
+            ("card-name", "Lorem Ipsum"),
+        ],
+        "wallet" => &[("channel", "OVO"), ("phone", "+6281234567890")],
+        _ => &[("channel", "BRI_DIRECT_DEBIT"), ("account-number", "1234567890")],
+    }
+}
+
+fn query(url: &url::Url) -> String {
+    url.query().map(|query| format!("?{query}")).unwrap_or_default()
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}

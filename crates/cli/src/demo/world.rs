@@ -1,0 +1,121 @@
+//! What the demo runs: the sandbox gateway and the server, on free ports of this machine.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use billfold_core::entropy::SystemEntropy;
+use billfold_core::name::TenantId;
+use billfold_core::registry::Registry;
+use billfold_core::secret::{ExposeSecret as _, SecretString, random_token};
+use billfold_core::vault::RootKey;
+use billfold_sandbox::{Sandbox, SandboxConfig, SandboxControl};
+use billfold_server::{App, Config, ConfigSources, init_tracing};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+/// Everything that runs.
+pub(super) struct World {
+    sandbox: Sandbox,
+    /// The server's address.
+    pub(super) server: Url,
+    /// A key for the demo's shop.
+    pub(super) api_key: String,
+    /// Where the shop is.
+    pub(super) shop: SocketAddr,
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+    /// Removed with everything in it when the demo ends.
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    /// Starts both. The database is `database`, or one in a folder that goes with the demo.
+    #[expect(clippy::disallowed_methods, reason = "the demo waits for its one task itself")]
+    pub(super) async fn start(database: Option<&Path>, shop: SocketAddr) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let database = database.map_or_else(|| folder.path().join("demo.db"), Path::to_path_buf);
+        let callback_token = random_token(&SystemEntropy)?;
+        let sandbox = SandboxConfig { callback_token: callback_token.clone(), ..SandboxConfig::default() };
+        let sandbox = Sandbox::start(sandbox).await?;
+
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+        let address = listener.local_addr()?;
+        let server: Url = format!("http://{address}").parse()?;
+        sandbox.control().set_webhook(Some(server.join("webhooks/sandbox")?), None);
+
+        let file = folder.path().join("billfold.toml");
+        write_private(&file, &configuration(&server, &database, &sandbox, &callback_token)?)?;
+        let config = Config::load(&ConfigSources { file: Some(file), overrides: Vec::new() })?;
+        init_tracing(&config.log)?;
+        let app = App::build(config, Registry::linked()?).await?;
+        let issued = app.billfold().issue_api_key(&TenantId::default_tenant(), "demo shop").await?;
+        let api_key = issued.secret.expose_secret().to_owned();
+
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(app.serve(listener, stop.clone()));
+        Ok(Self { sandbox, server, api_key, shop, stop, serving, _folder: folder })
+    }
+
+    pub(super) fn control(&self) -> SandboxControl {
+        self.sandbox.control()
+    }
+
+    pub(super) fn sandbox_url(&self) -> Url {
+        self.sandbox.base_url()
+    }
+
+    /// The shop's address, as the customer's browser knows it.
+    pub(super) fn shop_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.shop)
+    }
+
+    pub(super) async fn shutdown(self) {
+        self.stop.cancel();
+        // It ends by itself; a panic in it was already reported.
+        let _ = self.serving.await;
+        self.sandbox.shutdown().await;
+    }
+}
+
+fn configuration(
+    server: &Url,
+    database: &Path,
+    sandbox: &Sandbox,
+    callback_token: &SecretString,
+) -> anyhow::Result<String> {
+    let text = |value: &str| toml::Value::String(value.to_owned()).to_string();
+    let database = format!("sqlite://{}", database.display());
+    let root_key = root_key_file(&PathBuf::from(database.trim_start_matches("sqlite://")))?;
+    Ok(format!(
+        "[server]\npublic_url = {}\ndevelopment = true\n\n[database]\nurl = {}\n\n[vault]\nroot_key_file = {}\n\n\
+         [log]\nfilter = \"warn\"\n\n[workers]\ninterval_ms = 500\n\n\
+         [gateways.sandbox]\nprovider = \"xendit\"\nmode = \"test\"\n\n\
+         [gateways.sandbox.settings]\nbase_url = {}\nsecret_key = \"xnd_development_sandbox\"\ncallback_token = {}\n",
+        text(server.as_str()),
+        text(&database),
+        text(&root_key.to_string_lossy()),
+        text(sandbox.base_url().as_str()),
+        text(callback_token.expose_secret()),
+    ))
+}
+
+/// The key beside the database: the same as long as the database is kept.
+fn root_key_file(database: &Path) -> anyhow::Result<PathBuf> {
+    let file = database.with_extension("root-key");
+    if !file.exists() {
+        write_private(&file, RootKey::generate(&SystemEntropy)?.expose_secret())?;
+    }
+    Ok(file)
+}
+
+fn write_private(path: &Path, content: &str) -> anyhow::Result<()> {
+    let file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
+    let mut file = file.with_context(|| format!("{} cannot be written", path.display()))?;
+    file.write_all(content.as_bytes())?;
+    Ok(())
+}
