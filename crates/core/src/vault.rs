@@ -111,9 +111,8 @@ impl Vault {
 
     /// Seals bytes for a place.
     pub fn seal(&self, place: &Place<'_>, plaintext: &[u8]) -> Result<Sealed> {
-        let (key_id, key) = self.keys.seal_key(place.tenant).map_err(|error| failed(&error))?;
-        let blob = seal::seal(key_id, &key, place, plaintext, self.entropy.as_ref())
-            .map_err(|error| failed(&error))?;
+        let (key_id, key) = self.keys.seal_key(place.tenant).map_err(failed)?;
+        let blob = seal::seal(key_id, &key, place, plaintext, self.entropy.as_ref()).map_err(failed)?;
         Ok(Sealed(blob))
     }
 
@@ -123,7 +122,7 @@ impl Vault {
             let key = self.keys.open_key(place.tenant, key_id)?;
             seal::open(&key, place, &sealed.0)
         });
-        opened.map_err(|error| failed(&error))
+        opened.map_err(failed)
     }
 
     /// Seals a value as JSON.
@@ -136,13 +135,13 @@ impl Vault {
     /// Opens a value sealed as JSON.
     pub fn open_json<T: DeserializeOwned>(&self, place: &Place<'_>, sealed: &Sealed) -> Result<T> {
         let bytes = self.open(place, sealed)?;
-        serde_json::from_slice(&bytes).map_err(|_| failed(&SealError))
+        serde_json::from_slice(&bytes).map_err(|_| failed(SealError))
     }
 
     /// The tenant's fingerprint of a value. `parts` name what the value is (purpose, gateway) and
     /// end with the value itself; each is length-prefixed, so no two lists read alike.
     pub fn fingerprint(&self, tenant: &TenantId, parts: &[&[u8]]) -> Result<Fingerprint> {
-        let key = self.keys.fingerprint_key(tenant).map_err(|error| failed(&error))?;
+        let key = self.keys.fingerprint_key(tenant).map_err(failed)?;
         let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_ref());
         let mut message = Zeroizing::new(Vec::new());
         for part in parts {
@@ -152,7 +151,7 @@ impl Vault {
     }
 }
 
-fn failed(_: &SealError) -> Error {
+fn failed(_: SealError) -> Error {
     Error::new(ErrorKind::Vault, "a stored value could not be sealed or opened")
 }
 

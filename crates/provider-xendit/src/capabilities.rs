@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use billfold_core::capability::{Capabilities, Channel, MetadataLimits, MethodKind, SessionLifetime, Trust};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// One row: where, what, and whether the merchant may charge without the customer. Where the
 /// gateway's documentation does not forbid that, it is allowed here and the gateway decides.
@@ -109,8 +109,6 @@ pub(crate) fn describe(code: &str) -> (MethodKind, Option<&'static str>) {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use billfold_core::capability::Usage;
 
     use super::*;

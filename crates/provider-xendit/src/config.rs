@@ -159,8 +159,6 @@ fn for_user_id(settings: &Settings, value: Option<String>) -> Result<Option<Head
 
 #[cfg(test)]
 pub(crate) mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use serde_json::{Value, json};
 
     use super::*;

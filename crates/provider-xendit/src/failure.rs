@@ -125,7 +125,7 @@ fn paths(body: &ErrorBody) -> String {
 
 /// Codes and ids are plain words; anything longer or stranger is cut.
 fn plain(text: impl AsRef<str>) -> String {
-    text.as_ref().trim().chars().filter(|c| c.is_ascii_graphic()).take(80).collect()
+    text.as_ref().trim().chars().filter(char::is_ascii_graphic).take(80).collect()
 }
 
 #[cfg(test)]

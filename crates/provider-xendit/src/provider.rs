@@ -96,7 +96,7 @@ impl Xendit {
                 mapped.methods.push(method);
             }
             Err(error) if failure::status(&error) == Some(404) => {
-                mapped.status = ProviderSessionStatus::Processing
+                mapped.status = ProviderSessionStatus::Processing;
             }
             Err(error) => return Err(error),
         }

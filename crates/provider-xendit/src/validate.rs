@@ -16,10 +16,10 @@ pub(crate) fn request(request: &CreateSession) -> Result<()> {
     let customer = &request.customer;
     match customer.given_names.as_deref().map(str::trim) {
         None | Some("") => {
-            add("/customer/given_names", "this gateway needs the customer's given names".to_owned())
+            add("/customer/given_names", "this gateway needs the customer's given names".to_owned());
         }
         Some(names) if too_long(names, MAX_NAME) => {
-            add("/customer/given_names", format!("at most {MAX_NAME} characters"))
+            add("/customer/given_names", format!("at most {MAX_NAME} characters"));
         }
         Some(_) => {}
     }

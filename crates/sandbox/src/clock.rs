@@ -26,5 +26,5 @@ pub(crate) fn iso(millis: i64) -> String {
 
 /// Milliseconds of a time that a client wrote.
 pub(crate) fn parse(text: &str) -> Option<i64> {
-    text.parse::<jiff::Timestamp>().ok().map(|at| at.as_millisecond())
+    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
 }

@@ -68,9 +68,8 @@ impl App {
         gateways: Vec<Gateway>,
     ) -> Result<Self> {
         let public_url = config.server.public_url.clone();
-        let mut schedule = Schedule::default();
-        schedule.while_open =
-            config.workers.ask_after_seconds.iter().copied().map(Duration::from_secs).collect();
+        let while_open = config.workers.ask_after_seconds.iter().copied().map(Duration::from_secs).collect();
+        let schedule = Schedule { while_open, ..Schedule::default() };
         let builder = Billfold::builder(store, vault, public_url.clone())
             .schedule(schedule)
             .development(config.server.development);

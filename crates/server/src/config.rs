@@ -239,7 +239,7 @@ fn layers(sources: &ConfigSources) -> Result<Figment> {
         }
         Some(file) => figment = figment.merge(Toml::file_exact(file)),
         None if Path::new("billfold.toml").is_file() => {
-            figment = figment.merge(Toml::file_exact("billfold.toml"))
+            figment = figment.merge(Toml::file_exact("billfold.toml"));
         }
         None => {}
     }

@@ -26,7 +26,7 @@ use crate::observe::{observe, panicked};
 use crate::problem::Problem;
 
 /// Longer than the longest gateway call; whoever waits longer has gone.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

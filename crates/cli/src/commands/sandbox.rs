@@ -31,7 +31,7 @@ pub(crate) async fn run(global: &Global, args: SandboxArgs) -> anyhow::Result<()
         match args.webhook_url {
             Some(url) => println!("webhooks go to {url}"),
             None => {
-                println!("webhooks go nowhere; give --webhook-url http://127.0.0.1:8080/webhooks/sandbox")
+                println!("webhooks go nowhere; give --webhook-url http://127.0.0.1:8080/webhooks/sandbox");
             }
         }
     }

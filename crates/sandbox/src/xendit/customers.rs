@@ -140,7 +140,7 @@ fn by_reference<'a>(books: &'a Books, account: &str, reference: &str) -> Option<
 }
 
 fn check_version(headers: &HeaderMap) -> Result<(), ApiError> {
-    match headers.get("api-version").map(|value| value.as_bytes()) {
+    match headers.get("api-version").map(axum::http::HeaderValue::as_bytes) {
         None | Some(b"2020-10-31" | b"2020-05-19") => Ok(()),
         Some(_) => Err(ApiError::new(400, "UNSUPPORTED_CONTENT_TYPE", "The api-version is not supported")),
     }
@@ -168,7 +168,7 @@ fn check(body: &Map<String, Value>) -> Result<(), ApiError> {
         Some("INDIVIDUAL") => between("/individual_detail/given_names", 1, 50, true),
         Some("BUSINESS") => between("/business_detail/business_name", 1, 255, true),
         _ => {
-            problems.push(("/body/type".to_owned(), "must be equal to one of the allowed values".to_owned()))
+            problems.push(("/body/type".to_owned(), "must be equal to one of the allowed values".to_owned()));
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(ApiError::schema(&problems)) }

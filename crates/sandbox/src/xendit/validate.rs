@@ -119,14 +119,14 @@ fn schema(body: &Map<String, Value>, rules: &Rules) -> Result<(), ApiError> {
     if body.get("amount").is_some_and(|amount| !amount.is_null() && !amount.is_number()) {
         add("/amount", "must be number");
     }
-    if let Some(id) = body.get("customer_id").filter(|id| !id.is_null()) {
-        if id.as_str().is_none_or(|id| id.len() != 41 || !id.starts_with("cust-")) {
-            return Err(ApiError::new(
-                400,
-                "INVALID_CUSTOMER_ID",
-                "The customer_id must have 41 characters and begin with cust-",
-            ));
-        }
+    if let Some(id) = body.get("customer_id").filter(|id| !id.is_null())
+        && id.as_str().is_none_or(|id| id.len() != 41 || !id.starts_with("cust-"))
+    {
+        return Err(ApiError::new(
+            400,
+            "INVALID_CUSTOMER_ID",
+            "The customer_id must have 41 characters and begin with cust-",
+        ));
     }
     if let Some(customer) = body.get("customer").filter(|customer| !customer.is_null()) {
         inline_customer(customer, &mut add);

@@ -10,7 +10,6 @@ use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfi
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl as _};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use futures::FutureExt as _;
-use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio_postgres::config::{Host, SslMode};
 
 use super::{Abort, outcome};
@@ -151,15 +150,12 @@ impl Target {
     async fn connect(&self) -> diesel::ConnectionResult<Conn> {
         let bad =
             |error: tokio_postgres::Error| diesel::ConnectionError::BadConnection(connection_problem(&error));
-        match &self.tls {
-            Some(tls) => {
-                let (client, connection) = self.config.connect(tls.clone()).await.map_err(bad)?;
-                Conn::try_from_client_and_connection(client, connection).await
-            }
-            None => {
-                let (client, connection) = self.config.connect(tokio_postgres::NoTls).await.map_err(bad)?;
-                Conn::try_from_client_and_connection(client, connection).await
-            }
+        if let Some(tls) = &self.tls {
+            let (client, connection) = self.config.connect(tls.clone()).await.map_err(bad)?;
+            Conn::try_from_client_and_connection(client, connection).await
+        } else {
+            let (client, connection) = self.config.connect(tokio_postgres::NoTls).await.map_err(bad)?;
+            Conn::try_from_client_and_connection(client, connection).await
         }
     }
 }
@@ -181,7 +177,7 @@ fn tls() -> Result<tokio_postgres_rustls::MakeRustlsConnect, ConnectError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_platform_verifier())
+        .and_then(rustls_platform_verifier::BuilderVerifierExt::with_platform_verifier)
         .map_err(failed)?
         .with_no_client_auth();
     Ok(tokio_postgres_rustls::MakeRustlsConnect::new(config))

@@ -45,7 +45,7 @@ pub(super) async fn apply(conn: &mut Conn, changes: &Changes) -> Result<(), Abor
         let row = SessionRow::try_from(session)?;
         match write {
             Write::Insert(_) => {
-                moved_on(diesel::insert_into(sessions::table).values(&row).execute(conn).await?)?
+                moved_on(diesel::insert_into(sessions::table).values(&row).execute(conn).await?)?;
             }
             Write::Update(_) => {
                 let target =
@@ -79,7 +79,7 @@ async fn people(conn: &mut Conn, changes: &Changes) -> Result<(), Abort> {
         let row = CustomerRow::from(customer);
         match write {
             Write::Insert(_) => {
-                moved_on(diesel::insert_into(customers::table).values(&row).execute(conn).await?)?
+                moved_on(diesel::insert_into(customers::table).values(&row).execute(conn).await?)?;
             }
             Write::Update(_) => {
                 let target = customers::table
@@ -103,7 +103,7 @@ async fn methods_and_removals(conn: &mut Conn, changes: &Changes) -> Result<(), 
         let row = MethodRow::try_from(method)?;
         match write {
             Write::Insert(_) => {
-                moved_on(diesel::insert_into(payment_methods::table).values(&row).execute(conn).await?)?
+                moved_on(diesel::insert_into(payment_methods::table).values(&row).execute(conn).await?)?;
             }
             Write::Update(_) => {
                 let target = payment_methods::table.filter(payment_methods::id.eq(&row.id));
@@ -118,7 +118,7 @@ async fn methods_and_removals(conn: &mut Conn, changes: &Changes) -> Result<(), 
         let row = RemovalRow::from(removal);
         match write {
             Write::Insert(_) => {
-                moved_on(diesel::insert_into(removals::table).values(&row).execute(conn).await?)?
+                moved_on(diesel::insert_into(removals::table).values(&row).execute(conn).await?)?;
             }
             Write::Update(_) => {
                 let target =
@@ -137,7 +137,7 @@ async fn deliveries_and_keys(conn: &mut Conn, changes: &Changes) -> Result<(), A
         let row = DeliveryRow::from(delivery);
         match write {
             Write::Insert(_) => {
-                moved_on(diesel::insert_into(deliveries::table).values(&row).execute(conn).await?)?
+                moved_on(diesel::insert_into(deliveries::table).values(&row).execute(conn).await?)?;
             }
             Write::Update(_) => {
                 let target = deliveries::table
@@ -153,7 +153,7 @@ async fn deliveries_and_keys(conn: &mut Conn, changes: &Changes) -> Result<(), A
         let row = ApiKeyRow::from(key);
         match write {
             Write::Insert(_) => {
-                moved_on(diesel::insert_into(api_keys::table).values(&row).execute(conn).await?)?
+                moved_on(diesel::insert_into(api_keys::table).values(&row).execute(conn).await?)?;
             }
             Write::Update(_) => {
                 let target =

@@ -1,0 +1,169 @@
+//! Rows to store.
+
+use billfold_core::capability::{MethodKind, Usage};
+use billfold_core::clock::Timestamp;
+use billfold_core::customer::Customer;
+use billfold_core::entropy::SystemEntropy;
+use billfold_core::id::{Id, IdKind};
+use billfold_core::name::{GatewayName, TenantId};
+use billfold_core::payment_method::{Display, PaymentMethod, PaymentMethodStatus};
+use billfold_core::session::{Session, SessionDetails, SessionStatus};
+use billfold_core::settings::Mode;
+use billfold_core::store::{Changes, Commit, Delivery, DeliveryState, Removal, Store, Write};
+use billfold_core::vault::{Fingerprint, Sealed, VaultRecord};
+
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_780_000_000_000);
+
+pub(super) fn tenant() -> TenantId {
+    TenantId::default_tenant()
+}
+
+pub(super) fn other_tenant() -> TenantId {
+    "other".parse().unwrap()
+}
+
+pub(super) fn gateway() -> GatewayName {
+    "main".parse().unwrap()
+}
+
+pub(super) fn id<K: IdKind>() -> Id<K> {
+    Id::generate(NOW, &SystemEntropy).unwrap()
+}
+
+pub(super) fn fingerprint(text: &str) -> Fingerprint {
+    Fingerprint::from_text(text.to_owned())
+}
+
+pub(super) fn customer(tenant: TenantId, reference: &str) -> Customer {
+    Customer {
+        id: id(),
+        tenant,
+        reference: reference.to_owned(),
+        profile: Sealed::from_bytes(vec![0, 1, 255]),
+        created_at: NOW,
+        updated_at: NOW,
+        version: 1,
+    }
+}
+
+pub(super) fn session(customer: &Customer) -> Session {
+    Session {
+        id: id(),
+        tenant: customer.tenant.clone(),
+        gateway: gateway(),
+        provider: "reference".to_owned(),
+        mode: Mode::Test,
+        customer_id: customer.id,
+        status: SessionStatus::Active,
+        provider_reference: None,
+        next: None,
+        nonce_hash: vec![7; 32],
+        expires_at: Timestamp::from_millis(NOW.as_millis() + 1_800_000),
+        next_check_at: None,
+        details: SessionDetails {
+            usage: Usage::OnSession,
+            recurring: None,
+            currency: "IDR".parse().unwrap(),
+            country: "ID".parse().unwrap(),
+            channels: vec!["CARD".to_owned()],
+            locale: None,
+            description: Some("'; DROP TABLE sessions; -- \u{1F4B3} \"".to_owned()),
+            metadata: [("k".to_owned(), "v'\"\\".to_owned())].into(),
+            return_url: "https://shop.example/?a=b".parse().unwrap(),
+            make_default: false,
+            gateway_customer: None,
+            payment_methods: Vec::new(),
+            settled_via: None,
+            failure: None,
+            returned_at: None,
+            checks: 0,
+        },
+        created_at: NOW,
+        updated_at: NOW,
+        version: 1,
+    }
+}
+
+pub(super) fn method(session: &Session, token: &str, instrument: &str) -> PaymentMethod {
+    PaymentMethod {
+        id: id(),
+        tenant: session.tenant.clone(),
+        customer_id: session.customer_id,
+        gateway: session.gateway.clone(),
+        provider: session.provider.clone(),
+        mode: Mode::Test,
+        session_id: session.id,
+        kind: MethodKind::BankDebit,
+        channel: "CARD".to_owned(),
+        status: PaymentMethodStatus::Active,
+        usage: Usage::UnscheduledMerchant,
+        is_default: false,
+        display: Display { brand: Some("Visa".to_owned()), expiry_year: Some(2034), ..Display::default() },
+        token: Some(id()),
+        token_fingerprint: fingerprint(token),
+        instrument_fingerprint: fingerprint(instrument),
+        next_check_at: None,
+        created_at: NOW,
+        updated_at: NOW,
+        version: 1,
+    }
+}
+
+pub(super) fn vault_record(owner: &str) -> VaultRecord {
+    VaultRecord {
+        id: id(),
+        tenant: tenant(),
+        kind: "gateway_token".to_owned(),
+        owner: owner.to_owned(),
+        sealed: Sealed::from_bytes(vec![9; 300]),
+        created_at: NOW,
+    }
+}
+
+pub(super) fn removal(method: &PaymentMethod) -> Removal {
+    Removal {
+        id: id(),
+        tenant: method.tenant.clone(),
+        gateway: method.gateway.clone(),
+        payment_method_id: method.id,
+        token: id(),
+        attempts: 0,
+        next_attempt_at: Some(NOW),
+        outcome: None,
+        created_at: NOW,
+        updated_at: NOW,
+        version: 1,
+    }
+}
+
+pub(super) fn delivery(key: &str, due: Option<i64>) -> Delivery {
+    Delivery {
+        id: id(),
+        tenant: tenant(),
+        gateway: gateway(),
+        key: fingerprint(key),
+        summary: "session.completed".to_owned(),
+        sealed: Sealed::from_bytes(vec![1, 2, 3]),
+        state: DeliveryState::Received,
+        received_count: 1,
+        attempts: 0,
+        next_attempt_at: due.map(|millis| Timestamp::from_millis(NOW.as_millis() + millis)),
+        note: None,
+        received_at: NOW,
+        updated_at: NOW,
+        version: 1,
+    }
+}
+
+/// Stores a customer and a session, which most rows need.
+pub(super) async fn customer_and_session(store: &dyn Store) -> (Customer, Session) {
+    let customer = customer(tenant(), "c-1");
+    let session = session(&customer);
+    let changes = Changes {
+        customers: vec![Write::Insert(customer.clone())],
+        sessions: vec![Write::Insert(session.clone())],
+        ..Changes::default()
+    };
+    assert_eq!(store.commit(changes).await.unwrap(), Commit::Applied);
+    (customer, session)
+}

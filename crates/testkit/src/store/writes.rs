@@ -1,0 +1,175 @@
+//! One commit happens completely or not at all, and one of many wins.
+
+use std::sync::Arc;
+
+use billfold_core::payment_method::{PaymentMethod, PaymentMethodStatus};
+use billfold_core::store::{Changes, Commit, Page, Store, Write};
+use futures::future::join_all;
+
+use super::Trial;
+use super::samples::{
+    customer, customer_and_session, delivery, method, other_tenant, session, tenant, vault_record,
+};
+
+pub(super) fn trials() -> Vec<Trial> {
+    vec![
+        ("a stale version changes nothing", |store| Box::pin(stale(store))),
+        ("what must be unique is", |store| Box::pin(unique(store))),
+        ("a refused commit leaves nothing behind", |store| Box::pin(atomic(store))),
+        ("a deleted method frees its place", |store| Box::pin(freed(store))),
+        ("one default moves in one commit", |store| Box::pin(default_moves(store))),
+        ("one of fifty equal inserts wins", |store| Box::pin(racing_inserts(store))),
+        ("one of fifty equal updates wins", |store| Box::pin(racing_updates(store))),
+        ("unequal commits all succeed at once", |store| Box::pin(many(store))),
+    ]
+}
+
+async fn commit(store: &dyn Store, changes: Changes) -> Commit {
+    store.commit(changes).await.unwrap()
+}
+
+fn methods(writes: Vec<Write<PaymentMethod>>) -> Changes {
+    Changes { methods: writes, ..Changes::default() }
+}
+
+async fn stale(store: Arc<dyn Store>) {
+    let (_, session) = customer_and_session(&*store).await;
+    for version in [1, 3, 0] {
+        let mut late = session.clone();
+        late.version = version;
+        late.provider_reference = Some("late".to_owned());
+        let changes = Changes { sessions: vec![Write::Update(late)], ..Changes::default() };
+        assert_eq!(commit(&*store, changes).await, Commit::Stale, "version {version}");
+    }
+    let mut foreign = session.clone();
+    foreign.tenant = other_tenant();
+    foreign.version = 2;
+    let changes = Changes { sessions: vec![Write::Update(foreign)], ..Changes::default() };
+    assert_eq!(commit(&*store, changes).await, Commit::Stale, "another tenant's update");
+    assert_eq!(store.session(&tenant(), session.id).await.unwrap(), Some(session));
+}
+
+async fn unique(store: Arc<dyn Store>) {
+    let (owner, first) = customer_and_session(&*store).await;
+    let insert = |row| Changes { customers: vec![Write::Insert(row)], ..Changes::default() };
+    assert_eq!(commit(&*store, insert(customer(tenant(), "c-1"))).await, Commit::Stale, "reference");
+    assert_eq!(
+        commit(&*store, insert(customer(other_tenant(), "c-1"))).await,
+        Commit::Applied,
+        "another tenant's"
+    );
+
+    let with_reference = |reference: &str| {
+        let mut row = session(&owner);
+        row.provider_reference = Some(reference.to_owned());
+        Changes { sessions: vec![Write::Insert(row)], ..Changes::default() }
+    };
+    assert_eq!(commit(&*store, with_reference("ref-1")).await, Commit::Applied);
+    assert_eq!(commit(&*store, with_reference("ref-1")).await, Commit::Stale, "provider reference");
+
+    let mut default = method(&first, "t-1", "i-1");
+    default.is_default = true;
+    assert_eq!(commit(&*store, methods(vec![Write::Insert(default)])).await, Commit::Applied);
+    assert_eq!(
+        commit(&*store, methods(vec![Write::Insert(method(&first, "t-1", "i-2"))])).await,
+        Commit::Stale,
+        "token"
+    );
+    assert_eq!(
+        commit(&*store, methods(vec![Write::Insert(method(&first, "t-2", "i-1"))])).await,
+        Commit::Stale,
+        "instrument"
+    );
+    let mut second_default = method(&first, "t-3", "i-3");
+    second_default.is_default = true;
+    assert_eq!(commit(&*store, methods(vec![Write::Insert(second_default)])).await, Commit::Stale, "default");
+
+    let insert =
+        |key: &str| Changes { deliveries: vec![Write::Insert(delivery(key, None))], ..Changes::default() };
+    assert_eq!(commit(&*store, insert("k")).await, Commit::Applied);
+    assert_eq!(commit(&*store, insert("k")).await, Commit::Stale, "delivery key");
+}
+
+async fn atomic(store: Arc<dyn Store>) {
+    let (owner, session) = customer_and_session(&*store).await;
+    let record = vault_record("pm_x");
+    let newcomer = customer(tenant(), "newcomer");
+    let mut late = session.clone();
+    late.version = 9;
+    let changes = Changes {
+        customers: vec![Write::Insert(newcomer.clone())],
+        vault_inserts: vec![record.clone()],
+        methods: vec![Write::Insert(method(&session, "t-1", "i-1"))],
+        deliveries: vec![Write::Insert(delivery("k-1", None))],
+        sessions: vec![Write::Update(late)],
+        ..Changes::default()
+    };
+    assert_eq!(commit(&*store, changes).await, Commit::Stale);
+    assert_eq!(store.customer(&tenant(), newcomer.id).await.unwrap(), None);
+    assert_eq!(store.vault_record(&tenant(), record.id).await.unwrap(), None);
+    assert!(store.methods(&tenant(), owner.id, Page::first(10)).await.unwrap().is_empty());
+    assert!(store.deliveries(&tenant(), None, Page::first(10)).await.unwrap().is_empty());
+}
+
+async fn freed(store: Arc<dyn Store>) {
+    let (_, session) = customer_and_session(&*store).await;
+    let first = method(&session, "t-1", "i-1");
+    let deleted = PaymentMethod { status: PaymentMethodStatus::Deleted, version: 2, ..first.clone() };
+    assert_eq!(commit(&*store, methods(vec![Write::Insert(first)])).await, Commit::Applied);
+    assert_eq!(commit(&*store, methods(vec![Write::Update(deleted)])).await, Commit::Applied);
+    assert_eq!(
+        commit(&*store, methods(vec![Write::Insert(method(&session, "t-1", "i-1"))])).await,
+        Commit::Applied
+    );
+}
+
+async fn default_moves(store: Arc<dyn Store>) {
+    let (owner, session) = customer_and_session(&*store).await;
+    let mut one = method(&session, "t-1", "i-1");
+    one.is_default = true;
+    let other = method(&session, "t-2", "i-2");
+    let both = vec![Write::Insert(one.clone()), Write::Insert(other.clone())];
+    assert_eq!(commit(&*store, methods(both)).await, Commit::Applied);
+    let unset = PaymentMethod { is_default: false, version: 2, ..one };
+    let set = PaymentMethod { is_default: true, version: 2, ..other };
+    assert_eq!(
+        commit(&*store, methods(vec![Write::Update(unset), Write::Update(set.clone())])).await,
+        Commit::Applied
+    );
+    assert_eq!(store.default_method(&tenant(), owner.id).await.unwrap(), Some(set));
+}
+
+async fn race(store: &Arc<dyn Store>, changes: impl Fn(usize) -> Changes) -> usize {
+    let tasks = (0..50).map(|index| {
+        let (store, changes) = (store.clone(), changes(index));
+        async move { store.commit(changes).await.unwrap() }
+    });
+    join_all(tasks).await.into_iter().filter(|outcome| *outcome == Commit::Applied).count()
+}
+
+async fn racing_inserts(store: Arc<dyn Store>) {
+    let (_, session) = customer_and_session(&*store).await;
+    let won = race(&store, |_| methods(vec![Write::Insert(method(&session, "t-1", "i-1"))])).await;
+    assert_eq!(won, 1);
+}
+
+async fn racing_updates(store: Arc<dyn Store>) {
+    let (_, session) = customer_and_session(&*store).await;
+    let won = race(&store, |index| {
+        let mut next = session.clone();
+        next.version = 2;
+        next.provider_reference = Some(format!("ref-{index}"));
+        Changes { sessions: vec![Write::Update(next)], ..Changes::default() }
+    });
+    assert_eq!(won.await, 1);
+    assert_eq!(store.session(&tenant(), session.id).await.unwrap().map(|row| row.version), Some(2));
+}
+
+async fn many(store: Arc<dyn Store>) {
+    let won = race(&store, |index| {
+        let row = customer(tenant(), &format!("c-{index}"));
+        Changes { customers: vec![Write::Insert(row)], ..Changes::default() }
+    });
+    assert_eq!(won.await, 50);
+    assert_eq!(store.customers(&tenant(), Page::first(100)).await.unwrap().len(), 50);
+}

@@ -1,0 +1,61 @@
+//! The project's own checks: `cargo xtask ci` runs all of them, the others one each.
+
+mod ci;
+mod figures;
+mod metadata;
+mod migrations;
+mod tidy;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own checks.
+#[derive(Parser)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything that must hold before a change lands.
+    Ci {
+        /// Only this step.
+        #[arg(long)]
+        only: Option<String>,
+        /// This step and those after it.
+        #[arg(long)]
+        from: Option<String>,
+    },
+    /// The rules that neither the compiler nor clippy know.
+    Tidy,
+    /// Both databases have the same migrations, tables and columns.
+    Migrations,
+    /// Size, start-up time and memory of the release binary.
+    Figures,
+}
+
+fn main() -> ExitCode {
+    let root = root();
+    let outcome = match Args::parse().command {
+        Command::Ci { only, from } => ci::run(&root, only.as_deref(), from.as_deref()),
+        Command::Tidy => tidy::run(&root),
+        Command::Migrations => migrations::run(&root),
+        Command::Figures => figures::run(&root),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace's folder.
+fn root() -> PathBuf {
+    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().map_or(manifest.clone(), PathBuf::from)
+}
