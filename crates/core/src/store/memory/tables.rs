@@ -37,7 +37,7 @@ impl Tables {
     pub(super) fn apply(&mut self, changes: Changes) -> Option<()> {
         for write in changes.customers {
             let same = |a: &Customer, b: &Customer| a.tenant == b.tenant && a.reference == b.reference;
-            put(&mut self.customers, write, |row| (row.id, row.version), same)?;
+            put(&mut self.customers, write, |row| (row.id, &row.tenant, row.version), same)?;
         }
         for row in changes.gateway_customers {
             let key = (row.tenant.clone(), row.gateway.clone(), row.customer_id);
@@ -46,7 +46,7 @@ impl Tables {
             }
         }
         for write in changes.sessions {
-            put(&mut self.sessions, write, |row| (row.id, row.version), same_at_gateway)?;
+            put(&mut self.sessions, write, |row| (row.id, &row.tenant, row.version), same_at_gateway)?;
         }
         for row in changes.vault_inserts {
             if self.vault.insert(row.id, row).is_some() {
@@ -54,10 +54,10 @@ impl Tables {
             }
         }
         for write in changes.methods {
-            put(&mut self.methods, write, |row| (row.id, row.version), same_method)?;
+            put(&mut self.methods, write, |row| (row.id, &row.tenant, row.version), same_method)?;
         }
         for write in changes.removals {
-            put(&mut self.removals, write, |row| (row.id, row.version), |_, _| false)?;
+            put(&mut self.removals, write, |row| (row.id, &row.tenant, row.version), |_, _| false)?;
         }
         for (tenant, id) in changes.vault_deletes {
             if self.vault.get(&id).is_some_and(|row| row.tenant == tenant) {
@@ -66,10 +66,10 @@ impl Tables {
         }
         for write in changes.deliveries {
             let same = |a: &Delivery, b: &Delivery| a.gateway == b.gateway && a.key == b.key;
-            put(&mut self.deliveries, write, |row| (row.id, row.version), same)?;
+            put(&mut self.deliveries, write, |row| (row.id, &row.tenant, row.version), same)?;
         }
         for write in changes.api_keys {
-            put(&mut self.api_keys, write, |row| (row.id, row.version), |_, _| false)?;
+            put(&mut self.api_keys, write, |row| (row.id, &row.tenant, row.version), |_, _| false)?;
         }
         for mut event in changes.events {
             event.sequence = self.events.last().map_or(0, |last| last.sequence) + 1;
@@ -79,22 +79,21 @@ impl Tables {
     }
 }
 
-/// Inserts or replaces a row, unless its version is not the next or another row holds its place.
+/// Inserts or replaces a row, unless its version is not the next of the same tenant's row or another
+/// row holds its place.
 fn put<K: Ord + Copy, T>(
     rows: &mut BTreeMap<K, T>,
     write: Write<T>,
-    key: impl Fn(&T) -> (K, i64),
+    key: impl Fn(&T) -> (K, &TenantId, i64),
     same_place: impl Fn(&T, &T) -> bool,
 ) -> Option<()> {
-    let (row, expected) = match write {
-        Write::Insert(row) => (row, None),
-        Write::Update(row) => {
-            let before = key(&row).1 - 1;
-            (row, Some(before))
-        }
+    let (row, update) = match write {
+        Write::Insert(row) => (row, false),
+        Write::Update(row) => (row, true),
     };
-    let (id, _) = key(&row);
-    let stored = rows.get(&id).map(|stored| key(stored).1);
+    let (id, tenant, version) = key(&row);
+    let stored = rows.get(&id).map(&key).map(|(_, tenant, version)| (tenant, version));
+    let expected = update.then_some((tenant, version - 1));
     let taken = rows.iter().any(|(other, stored)| *other != id && same_place(stored, &row));
     if stored != expected || taken {
         return None;

@@ -1,0 +1,140 @@
+//! A person walks through the demo in a real browser.
+
+use std::io::BufRead as _;
+use std::process::Stdio;
+use std::time::Duration;
+
+use billfold_testkit::browser::Browser;
+use billfold_testkit::process::free_port;
+use thirtyfour::prelude::*;
+
+use crate::support::billfold;
+
+async fn click(driver: &WebDriver, id: &str) {
+    let found =
+        driver.query(By::Id(id)).wait(Duration::from_secs(15), Duration::from_millis(50)).first().await;
+    found.unwrap_or_else(|error| panic!("#{id}: {error}")).click().await.unwrap();
+}
+
+async fn fill(driver: &WebDriver, id: &str, text: &str) {
+    driver.query(By::Id(id)).first().await.unwrap().send_keys(text).await.unwrap();
+}
+
+async fn kinds(driver: &WebDriver) -> Vec<String> {
+    let mut kinds = Vec::new();
+    for row in driver.find_all(By::Css("li.method")).await.unwrap() {
+        kinds.push(row.attr("data-kind").await.unwrap().unwrap());
+    }
+    kinds
+}
+
+async fn session_status(driver: &WebDriver) -> String {
+    let found = driver
+        .query(By::Id("session-status"))
+        .wait(Duration::from_secs(15), Duration::from_millis(50))
+        .first()
+        .await;
+    found.unwrap().text().await.unwrap()
+}
+
+/// Keeps a picture where `BILLFOLD_SCREENSHOTS` says, to be looked at.
+#[expect(clippy::disallowed_methods, reason = "only for a person who wants to see the pictures")]
+async fn picture(driver: &WebDriver, name: &str) {
+    if let Ok(folder) = std::env::var("BILLFOLD_SCREENSHOTS") {
+        driver.screenshot(&std::path::Path::new(&folder).join(format!("{name}.png"))).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_saves_three_methods_and_removes_one() {
+    let Some(browser) = Browser::start().await else { return };
+    let port = free_port().to_string();
+    let mut demo = billfold()
+        .args(["demo", "--port", &port])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = std::io::BufReader::new(demo.stdout.take().unwrap()).lines();
+    let url = lines
+        .map_while(Result::ok)
+        .find_map(|line| line.trim().strip_prefix("http://").map(|rest| format!("http://{rest}")));
+    let url = url.unwrap();
+
+    let serde_json::Value::Object(wanted) = browser.capabilities() else {
+        panic!("capabilities are an object")
+    };
+    let mut capabilities = DesiredCapabilities::chrome();
+    for (key, value) in wanted {
+        capabilities.insert_base_capability(key, value);
+    }
+    let driver = WebDriver::new(browser.url(), capabilities).await.unwrap();
+    walk(&driver, &url).await;
+    driver.quit().await.unwrap();
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+}
+
+async fn walk(driver: &WebDriver, url: &str) {
+    driver.goto(url).await.unwrap();
+    picture(driver, "1-empty").await;
+    // A card: first declined at the bank, then approved, in the same session.
+    click(driver, "save-card").await;
+    fill_card(driver, "4000000000002503").await;
+    picture(driver, "2-card-form").await;
+    click(driver, "pay-submit").await;
+    picture(driver, "3-challenge").await;
+    click(driver, "fail").await;
+    assert!(driver.query(By::Id("error")).first().await.unwrap().text().await.unwrap().contains("try again"));
+    picture(driver, "4-declined").await;
+    fill_card(driver, "4000000000002503").await;
+    click(driver, "pay-submit").await;
+    click(driver, "approve").await;
+    assert_eq!(session_status(driver).await, "completed");
+    assert_eq!(kinds(driver).await, ["card"]);
+
+    // A wallet, chosen among several; first the customer gives up and comes back.
+    click(driver, "save-wallet").await;
+    picture(driver, "5-choose").await;
+    click(driver, "cancel").await;
+    assert_eq!(session_status(driver).await, "active");
+    click(driver, "save-wallet").await;
+    click(driver, "channel-OVO").await;
+    fill(driver, "phone", "+6281234567890").await;
+    click(driver, "pay-submit").await;
+    click(driver, "approve").await;
+    assert_eq!(session_status(driver).await, "completed");
+
+    click(driver, "save-bank-debit").await;
+    fill(driver, "account-number", "1234567890").await;
+    click(driver, "pay-submit").await;
+    click(driver, "approve").await;
+    assert_eq!(session_status(driver).await, "completed");
+    assert_eq!(kinds(driver).await, ["card", "wallet", "bank_debit"]);
+    picture(driver, "6-three-saved").await;
+
+    let rows = driver.find_all(By::Css("li.method")).await.unwrap();
+    let card = rows[0].attr("data-id").await.unwrap().unwrap();
+    let wallet = rows[1].attr("data-id").await.unwrap().unwrap();
+    click(driver, &format!("default-{wallet}")).await;
+    click(driver, &format!("remove-{card}")).await;
+    assert_eq!(kinds(driver).await, ["wallet", "bank_debit"]);
+    let badge = driver.find(By::Css(format!("li.method[data-id='{wallet}'] .badge"))).await.unwrap();
+    assert_eq!(badge.text().await.unwrap(), "Default");
+    picture(driver, "7-one-removed").await;
+
+    // A session whose time is up says so.
+    click(driver, "save-card").await;
+    click(driver, "expire").await;
+    assert!(driver.query(By::Id("over")).first().await.unwrap().text().await.unwrap().contains("expired"));
+    click(driver, "cancel").await;
+    assert_eq!(session_status(driver).await, "expired");
+}
+
+async fn fill_card(driver: &WebDriver, number: &str) {
+    fill(driver, "card-number", number).await;
+    fill(driver, "card-expiry-month", "12").await;
+    fill(driver, "card-expiry-year", "2034").await;
+    fill(driver, "card-cvv", "123").await;
+    fill(driver, "card-name", "Lorem Ipsum").await;
+}

@@ -1,0 +1,208 @@
+//! The commands, and what they say about a wrong configuration.
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::support::{Options, ROOT_KEY, World, billfold, config_file};
+
+fn stdout_json(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_resource_in_process_and_over_http() {
+    let mut world = World::start(Options::default(), None).await;
+    let server = format!("http://127.0.0.1:{}", world.port);
+    let issued = stdout_json(&world.run(&["keys", "create", "--name", "cli", "--json"]));
+    let key = issued["secret"].as_str().unwrap().to_owned();
+    for remote in [true, false] {
+        let run = |args: &[&str]| {
+            let mut args = args.to_vec();
+            args.push("--json");
+            if remote {
+                args.extend(["--server", &server, "--api-key", &key]);
+            }
+            world.run(&args)
+        };
+        let session = stdout_json(&run(&[
+            "sessions",
+            "create",
+            "--customer",
+            "cli-1",
+            "--given-names",
+            "Lorem",
+            "--currency",
+            "IDR",
+            "--country",
+            "ID",
+            "--return-url",
+            "https://shop.example/done",
+        ]));
+        let id = session["id"].as_str().unwrap();
+        let customer = session["customer_id"].as_str().unwrap();
+        assert_eq!(stdout_json(&run(&["sessions", "get", id]))["status"], "active");
+        assert_eq!(stdout_json(&run(&["sessions", "cancel", id]))["status"], "canceled");
+        assert_eq!(stdout_json(&run(&["customers", "show", customer]))["reference"], "cli-1");
+        for list in [
+            &["sessions", "list", "--customer-id", customer][..],
+            &["customers", "list", "--reference", "cli-1"],
+            &["keys", "list"],
+            &["gateways", "list"],
+            &["gateways", "check"],
+            &["events", "list"],
+        ] {
+            let answer = stdout_json(&run(list));
+            assert!(!answer["data"].as_array().unwrap().is_empty(), "{list:?}");
+        }
+        assert!(stdout_json(&run(&["methods", "list", customer]))["data"].as_array().unwrap().is_empty());
+        assert!(stdout_json(&run(&["deliveries", "list"]))["data"].is_array());
+        let missing = run(&["methods", "show", "pm_00000000000070008000000000000000"]);
+        assert_eq!(missing.status.code(), Some(1));
+        assert!(
+            String::from_utf8_lossy(&missing.stderr).contains("there is no such payment method (not_found)")
+        );
+    }
+    let revoked = stdout_json(&world.run(&["keys", "revoke", issued["id"].as_str().unwrap(), "--json"]));
+    assert!(revoked["revoked_at"].is_string());
+    let refused = world.run(&["keys", "list", "--server", &server, "--api-key", &key]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("unauthenticated"));
+    world.kill9();
+}
+
+#[test]
+fn what_needs_no_database() {
+    let providers = stdout_json(&billfold().args(["providers", "--json"]).output().unwrap());
+    assert_eq!(providers["data"][0]["provider"], "xendit");
+    let key = stdout_json(&billfold().args(["keys", "generate-root", "--json"]).output().unwrap());
+    assert_eq!(key["root_key"].as_str().unwrap().len(), 44);
+    let completions = billfold().args(["completions", "bash"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&completions.stdout).contains("_billfold()"));
+    let help = billfold().arg("--help").output().unwrap();
+    for command in
+        ["demo", "serve", "sandbox", "migrate", "sessions", "methods", "customers", "keys", "config"]
+    {
+        assert!(String::from_utf8_lossy(&help.stdout).contains(command), "{command}");
+    }
+    assert_eq!(billfold().arg("nonsense").output().unwrap().status.code(), Some(2));
+}
+
+/// One line that names the file, the key and the mend, and no secret.
+fn refused(folder: &Path, text: &str, expected: &str) {
+    let file = config_file(folder, text);
+    let output = billfold().args(["config", "check", "--config"]).arg(file).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(said.contains(expected), "expected {expected:?} in {said:?}");
+    assert_eq!(said.trim().lines().count(), 1, "{said}");
+    assert!(!said.contains("CANARY"), "{said}");
+}
+
+#[test]
+fn a_wrong_configuration_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let gateway = |settings: &str| {
+        format!(
+            "[server]\npublic_url = \"https://pay.example\"\n[vault]\nroot_key = \"{ROOT_KEY}\"\n[gateways.main]\nprovider = \"xendit\"\n\
+             mode = \"test\"\n[gateways.main.settings]\n{settings}\n"
+        )
+    };
+    refused(
+        folder,
+        "[server]\nlisen = 1\n",
+        "billfold.toml: server.lisen: unknown field `lisen`, expected one of `listen`",
+    );
+    refused(
+        folder,
+        "[server]\nlisten = \"nowhere\"\n",
+        "billfold.toml: server.listen: invalid socket address syntax",
+    );
+    refused(folder, "[server\n", "billfold.toml: ");
+    refused(folder, "", "vault.root_key: is missing; make one with `billfold keys generate-root`");
+    refused(
+        folder,
+        "[vault]\nroot_key = \"CANARY\"\n",
+        "billfold.toml: vault.root_key: expected base64 of exactly 32 bytes",
+    );
+    refused(
+        folder,
+        "[vault]\nroot_key_file = \"/no/such\"\n",
+        "billfold.toml: vault.root_key_file: /no/such:",
+    );
+    refused(
+        folder,
+        &gateway("secret_key = \"xnd_development_CANARY\"\ncallback_token = \"\""),
+        "callback_token",
+    );
+    refused(
+        folder,
+        &gateway("secret_key = \"xnd_development_CANARY\"\ncallback_token = \"  \""),
+        "callback_token",
+    );
+    refused(folder, &gateway("secret_key = \"xnd_development_CANARY\""), "missing field `callback_token`");
+    refused(
+        folder,
+        &gateway("secretkey = \"CANARY\"\ncallback_token = \"t\""),
+        "billfold.toml: gateways.main.settings.secretkey: unknown field",
+    );
+    refused(
+        folder,
+        &gateway(
+            "secret_key = \"xnd_development_CANARY\"\ncallback_token = \"t\"\nbase_url = \"http://127.0.0.1:1\"",
+        ),
+        "base_url: plain HTTP needs development mode",
+    );
+    let unknown = gateway("").replace("\"xendit\"", "\"acme\"");
+    refused(folder, &unknown, "unknown provider `acme`; this program links xendit");
+    let plain =
+        gateway("secret_key = \"xnd_development_k\"\ncallback_token = \"t\"").replace("https://", "http://");
+    refused(folder, &plain, "billfold.toml: server.public_url: expected the https URL");
+}
+
+#[test]
+fn a_good_configuration_is_explained_without_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "CANARY-token\n").unwrap();
+    let file = config_file(
+        folder.path(),
+        &format!(
+            "[server]\npublic_url = \"https://pay.example\"\n[vault]\nroot_key = \"{ROOT_KEY}\"\n[gateways.main]\nprovider = \"xendit\"\n\
+             mode = \"test\"\n[gateways.main.settings]\nsecret_key = \"xnd_development_CANARY\"\ncallback_token_file = \"{}\"\n",
+            token.display()
+        ),
+    );
+    let check = billfold().args(["config", "check", "--json", "--config"]).arg(&file).output().unwrap();
+    assert_eq!(stdout_json(&check)["gateways"][0], "main");
+    let explained = billfold()
+        .args(["config", "explain", "--json", "--config"])
+        .arg(&file)
+        .env("BILLFOLD__LOG__FILTER", "debug")
+        .output();
+    let explained = explained.unwrap();
+    let text = String::from_utf8_lossy(&explained.stdout).into_owned();
+    assert!(!text.contains("CANARY") && !text.contains(ROOT_KEY), "{text}");
+    let keys = stdout_json(&explained);
+    let origin = |key: &str| {
+        let rows = keys["data"].as_array().unwrap();
+        rows.iter().find(|row| row["key"] == key).unwrap_or_else(|| panic!("{key}"))["origin"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(origin("server.public_url"), "billfold.toml");
+    assert_eq!(origin("log.filter"), "environment");
+    assert_eq!(origin("database.url"), "defaults");
+}
+
+#[test]
+fn the_demo_plays_itself() {
+    let output = billfold().args(["demo", "--once", "--json"]).output().unwrap();
+    let answer = stdout_json(&output);
+    assert_eq!(answer["ok"], true);
+    assert_eq!(answer["payment_methods"].as_array().unwrap().len(), 2);
+    assert!(answer["steps"].as_array().unwrap().len() > 10);
+}

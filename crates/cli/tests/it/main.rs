@@ -1,0 +1,11 @@
+//! The whole program over real HTTP, on SQLite and on PostgreSQL, against the sandbox gateway.
+
+#![cfg(feature = "sandbox")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail loudly")]
+
+mod browser;
+mod cli;
+mod crashes;
+mod flows;
+mod page_request;
+mod support;
