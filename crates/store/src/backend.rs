@@ -1,5 +1,5 @@
 //! The two databases. Each backend module says how a connection is made and how a transaction
-//! begins; `statements.rs` is compiled once inside each of them, with that module's `Conn`.
+//! begins; `reads.rs`, `writes.rs` and `claims.rs` are compiled once inside each of them, with that module's `Conn`.
 
 pub(crate) mod postgres;
 pub(crate) mod sqlite;

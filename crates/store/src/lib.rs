@@ -1,7 +1,7 @@
 //! SQLite and PostgreSQL behind [`billfold_core::store::Store`].
 //!
 //! [`connect`] takes a URL, `sqlite://billfold.db` or `postgres://user@host/database`, and gives a
-//! store; call its `migrate` once at start. Both databases run the same queries (`statements.rs`,
+//! store; call its `migrate` once at start. Both databases run the same queries (`backend/reads.rs` and its neighbours,
 //! compiled once for each) and are held to the same contract by `billfold-testkit`.
 
 mod backend;

@@ -64,10 +64,7 @@ async fn a_person_saves_three_methods_and_removes_one() {
     let serde_json::Value::Object(wanted) = browser.capabilities() else {
         panic!("capabilities are an object")
     };
-    let mut capabilities = DesiredCapabilities::chrome();
-    for (key, value) in wanted {
-        capabilities.insert_base_capability(key, value);
-    }
+    let capabilities = Capabilities::from(wanted);
     let driver = WebDriver::new(browser.url(), capabilities).await.unwrap();
     walk(&driver, &url).await;
     driver.quit().await.unwrap();

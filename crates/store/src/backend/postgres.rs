@@ -29,11 +29,17 @@ macro_rules! begin {
 }
 
 #[expect(clippy::duplicate_mod, reason = "the same statements, compiled for this database's connection")]
-#[path = "statements.rs"]
-mod statements;
+#[path = "claims.rs"]
+mod claims;
+#[expect(clippy::duplicate_mod, reason = "the same statements, compiled for this database's connection")]
+#[path = "reads.rs"]
+mod reads;
 #[expect(clippy::duplicate_mod, reason = "the same store, compiled for this database")]
 #[path = "store.rs"]
 mod store;
+#[expect(clippy::duplicate_mod, reason = "the same statements, compiled for this database's connection")]
+#[path = "writes.rs"]
+mod writes;
 
 type Conn = AsyncPgConnection;
 type Database = PostgresStore;
@@ -94,7 +100,7 @@ impl PostgresStore {
 
     async fn write(&self, changes: Changes) -> StoreResult<Commit> {
         let mut conn = self.reader().await?;
-        outcome(begin!(conn, async |conn| statements::apply(conn, &changes).await))
+        outcome(begin!(conn, async |conn| writes::apply(conn, &changes).await))
     }
 
     async fn run_migrations(&self) -> StoreResult<()> {
@@ -113,7 +119,7 @@ impl PostgresStore {
     }
 
     async fn check_schema(&self) -> StoreResult<()> {
-        super::newest_is_applied(statements::newest_migration(&mut *self.reader().await?).await?, MIGRATIONS)
+        super::newest_is_applied(reads::newest_migration(&mut *self.reader().await?).await?, MIGRATIONS)
     }
 }
 

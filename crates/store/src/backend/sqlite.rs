@@ -34,11 +34,17 @@ macro_rules! begin {
 }
 
 #[expect(clippy::duplicate_mod, reason = "the same statements, compiled for this database's connection")]
-#[path = "statements.rs"]
-mod statements;
+#[path = "claims.rs"]
+mod claims;
+#[expect(clippy::duplicate_mod, reason = "the same statements, compiled for this database's connection")]
+#[path = "reads.rs"]
+mod reads;
 #[expect(clippy::duplicate_mod, reason = "the same store, compiled for this database")]
 #[path = "store.rs"]
 mod store;
+#[expect(clippy::duplicate_mod, reason = "the same statements, compiled for this database's connection")]
+#[path = "writes.rs"]
+mod writes;
 
 type Conn = SyncConnectionWrapper<SqliteConnection>;
 type Database = SqliteStore;
@@ -120,7 +126,7 @@ impl SqliteStore {
     }
 
     async fn check_schema(&self) -> StoreResult<()> {
-        super::newest_is_applied(statements::newest_migration(&mut *self.reader().await?).await?, MIGRATIONS)
+        super::newest_is_applied(reads::newest_migration(&mut *self.reader().await?).await?, MIGRATIONS)
     }
 }
 
@@ -184,7 +190,7 @@ async fn write_in_groups(writer: Arc<Mutex<Conn>>, mut jobs: mpsc::Receiver<Job>
 async fn write_all(conn: &mut Conn, group: &[Changes]) -> Result<Vec<StoreResult<Commit>>, Abort> {
     let mut outcomes = Vec::with_capacity(group.len());
     for changes in group {
-        let result = conn.transaction(async |conn| statements::apply(conn, changes).await).await;
+        let result = conn.transaction(async |conn| writes::apply(conn, changes).await).await;
         outcomes.push(outcome(result));
     }
     Ok(outcomes)

@@ -14,7 +14,7 @@ use billfold_core::store::{
 };
 use billfold_core::vault::{Fingerprint, VaultRecord};
 
-use super::{Database, statements};
+use super::{Database, claims, reads};
 use crate::backend::{abandoned, refuse_nul};
 
 #[async_trait]
@@ -33,7 +33,7 @@ impl Store for Database {
     }
 
     async fn customer(&self, tenant: &TenantId, id: CustomerId) -> StoreResult<Option<Customer>> {
-        statements::customer(&mut *self.reader().await?, tenant, id).await
+        reads::customer(&mut *self.reader().await?, tenant, id).await
     }
 
     async fn customer_by_reference(
@@ -41,11 +41,11 @@ impl Store for Database {
         tenant: &TenantId,
         reference: &str,
     ) -> StoreResult<Option<Customer>> {
-        statements::customer_by_reference(&mut *self.reader().await?, tenant, reference).await
+        reads::customer_by_reference(&mut *self.reader().await?, tenant, reference).await
     }
 
     async fn customers(&self, tenant: &TenantId, page: Page<CustomerId>) -> StoreResult<Vec<Customer>> {
-        statements::customers_page(&mut *self.reader().await?, tenant, page).await
+        reads::customers_page(&mut *self.reader().await?, tenant, page).await
     }
 
     async fn gateway_customer(
@@ -54,15 +54,15 @@ impl Store for Database {
         gateway: &GatewayName,
         customer: CustomerId,
     ) -> StoreResult<Option<GatewayCustomer>> {
-        statements::gateway_customer(&mut *self.reader().await?, tenant, gateway, customer).await
+        reads::gateway_customer(&mut *self.reader().await?, tenant, gateway, customer).await
     }
 
     async fn session(&self, tenant: &TenantId, id: SessionId) -> StoreResult<Option<Session>> {
-        statements::session(&mut *self.reader().await?, tenant, id).await
+        reads::session(&mut *self.reader().await?, tenant, id).await
     }
 
     async fn session_of_any_tenant(&self, id: SessionId) -> StoreResult<Option<Session>> {
-        statements::session_of_any_tenant(&mut *self.reader().await?, id).await
+        reads::session_of_any_tenant(&mut *self.reader().await?, id).await
     }
 
     async fn session_by_provider_reference(
@@ -71,8 +71,7 @@ impl Store for Database {
         gateway: &GatewayName,
         reference: &str,
     ) -> StoreResult<Option<Session>> {
-        statements::session_by_provider_reference(&mut *self.reader().await?, tenant, gateway, reference)
-            .await
+        reads::session_by_provider_reference(&mut *self.reader().await?, tenant, gateway, reference).await
     }
 
     async fn sessions(
@@ -81,7 +80,7 @@ impl Store for Database {
         customer: Option<CustomerId>,
         page: Page<SessionId>,
     ) -> StoreResult<Vec<Session>> {
-        statements::sessions_page(&mut *self.reader().await?, tenant, customer, page).await
+        reads::sessions_page(&mut *self.reader().await?, tenant, customer, page).await
     }
 
     async fn claim_sessions(
@@ -91,13 +90,12 @@ impl Store for Database {
         limit: u32,
     ) -> StoreResult<Vec<Session>> {
         let mut conn = self.claimer().await?;
-        let claimed =
-            begin!(conn, async |conn| statements::claim_sessions(conn, now, lease_until, limit).await);
+        let claimed = begin!(conn, async |conn| claims::claim_sessions(conn, now, lease_until, limit).await);
         claimed.map_err(abandoned)
     }
 
     async fn method(&self, tenant: &TenantId, id: PaymentMethodId) -> StoreResult<Option<PaymentMethod>> {
-        statements::method(&mut *self.reader().await?, tenant, id).await
+        reads::method(&mut *self.reader().await?, tenant, id).await
     }
 
     async fn methods(
@@ -106,7 +104,7 @@ impl Store for Database {
         customer: CustomerId,
         page: Page<PaymentMethodId>,
     ) -> StoreResult<Vec<PaymentMethod>> {
-        statements::methods_page(&mut *self.reader().await?, tenant, customer, page).await
+        reads::methods_page(&mut *self.reader().await?, tenant, customer, page).await
     }
 
     async fn default_method(
@@ -114,7 +112,7 @@ impl Store for Database {
         tenant: &TenantId,
         customer: CustomerId,
     ) -> StoreResult<Option<PaymentMethod>> {
-        statements::default_method(&mut *self.reader().await?, tenant, customer).await
+        reads::default_method(&mut *self.reader().await?, tenant, customer).await
     }
 
     async fn method_by_token(
@@ -123,7 +121,7 @@ impl Store for Database {
         gateway: &GatewayName,
         token: &Fingerprint,
     ) -> StoreResult<Option<PaymentMethod>> {
-        statements::method_by_token(&mut *self.reader().await?, tenant, gateway, token).await
+        reads::method_by_token(&mut *self.reader().await?, tenant, gateway, token).await
     }
 
     async fn method_by_instrument(
@@ -135,7 +133,7 @@ impl Store for Database {
         usage: Usage,
     ) -> StoreResult<Option<PaymentMethod>> {
         let conn = &mut *self.reader().await?;
-        statements::method_by_instrument(conn, tenant, gateway, customer, instrument, usage).await
+        reads::method_by_instrument(conn, tenant, gateway, customer, instrument, usage).await
     }
 
     async fn token_was_deleted(
@@ -144,7 +142,7 @@ impl Store for Database {
         gateway: &GatewayName,
         token: &Fingerprint,
     ) -> StoreResult<bool> {
-        statements::token_was_deleted(&mut *self.reader().await?, tenant, gateway, token).await
+        reads::token_was_deleted(&mut *self.reader().await?, tenant, gateway, token).await
     }
 
     async fn claim_methods(
@@ -154,13 +152,12 @@ impl Store for Database {
         limit: u32,
     ) -> StoreResult<Vec<PaymentMethod>> {
         let mut conn = self.claimer().await?;
-        let claimed =
-            begin!(conn, async |conn| statements::claim_methods(conn, now, lease_until, limit).await);
+        let claimed = begin!(conn, async |conn| claims::claim_methods(conn, now, lease_until, limit).await);
         claimed.map_err(abandoned)
     }
 
     async fn vault_record(&self, tenant: &TenantId, id: VaultRecordId) -> StoreResult<Option<VaultRecord>> {
-        statements::vault_record(&mut *self.reader().await?, tenant, id).await
+        reads::vault_record(&mut *self.reader().await?, tenant, id).await
     }
 
     async fn delivery_by_key(
@@ -168,7 +165,7 @@ impl Store for Database {
         gateway: &GatewayName,
         key: &Fingerprint,
     ) -> StoreResult<Option<Delivery>> {
-        statements::delivery_by_key(&mut *self.reader().await?, gateway, key).await
+        reads::delivery_by_key(&mut *self.reader().await?, gateway, key).await
     }
 
     async fn deliveries(
@@ -177,7 +174,7 @@ impl Store for Database {
         state: Option<DeliveryState>,
         page: Page<DeliveryId>,
     ) -> StoreResult<Vec<Delivery>> {
-        statements::deliveries_page(&mut *self.reader().await?, tenant, state, page).await
+        reads::deliveries_page(&mut *self.reader().await?, tenant, state, page).await
     }
 
     async fn claim_deliveries(
@@ -188,7 +185,7 @@ impl Store for Database {
     ) -> StoreResult<Vec<Delivery>> {
         let mut conn = self.claimer().await?;
         let claimed =
-            begin!(conn, async |conn| statements::claim_deliveries(conn, now, lease_until, limit).await);
+            begin!(conn, async |conn| claims::claim_deliveries(conn, now, lease_until, limit).await);
         claimed.map_err(abandoned)
     }
 
@@ -199,20 +196,19 @@ impl Store for Database {
         limit: u32,
     ) -> StoreResult<Vec<Removal>> {
         let mut conn = self.claimer().await?;
-        let claimed =
-            begin!(conn, async |conn| statements::claim_removals(conn, now, lease_until, limit).await);
+        let claimed = begin!(conn, async |conn| claims::claim_removals(conn, now, lease_until, limit).await);
         claimed.map_err(abandoned)
     }
 
     async fn events_after(&self, tenant: &TenantId, after: i64, limit: u32) -> StoreResult<Vec<Event>> {
-        statements::events_after(&mut *self.reader().await?, tenant, after, limit).await
+        reads::events_after(&mut *self.reader().await?, tenant, after, limit).await
     }
 
     async fn api_key(&self, id: ApiKeyId) -> StoreResult<Option<ApiKey>> {
-        statements::api_key(&mut *self.reader().await?, id).await
+        reads::api_key(&mut *self.reader().await?, id).await
     }
 
     async fn api_keys(&self, tenant: &TenantId) -> StoreResult<Vec<ApiKey>> {
-        statements::api_keys_of(&mut *self.reader().await?, tenant).await
+        reads::api_keys_of(&mut *self.reader().await?, tenant).await
     }
 }

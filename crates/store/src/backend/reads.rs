@@ -1,28 +1,23 @@
-//! Every statement, for the `Conn` of the module around it.
+//! Every question, one statement each, for the `Conn` of the module around it.
 
 use billfold_core::capability::Usage;
-use billfold_core::clock::Timestamp;
 use billfold_core::customer::{Customer, GatewayCustomer};
 use billfold_core::id::{ApiKeyId, CustomerId, DeliveryId, PaymentMethodId, SessionId, VaultRecordId};
 use billfold_core::name::{GatewayName, TenantId};
 use billfold_core::payment_method::PaymentMethod;
 use billfold_core::session::Session;
-use billfold_core::store::{
-    ApiKey, Changes, Delivery, DeliveryState, Event, Page, Removal, StoreError, StoreResult, Write,
-};
+use billfold_core::store::{ApiKey, Delivery, DeliveryState, Event, Page, StoreError, StoreResult};
 use billfold_core::vault::{Fingerprint, VaultRecord};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::Conn;
-use crate::backend::{Abort, store_error};
+use crate::backend::store_error;
 use crate::rows::{
-    ApiKeyRow, CustomerRow, DeliveryRow, EventRow, GatewayCustomerRow, MethodRow, NewEventRow, RemovalRow,
-    SessionRow, VaultRow,
+    ApiKeyRow, CustomerRow, DeliveryRow, EventRow, GatewayCustomerRow, MethodRow, SessionRow, VaultRow,
 };
 use crate::schema::{
-    api_keys, customers, deliveries, events, gateway_customers, payment_methods, removals, sessions,
-    vault_records,
+    api_keys, customers, deliveries, events, gateway_customers, payment_methods, sessions, vault_records,
 };
 
 fn one<R, T: TryFrom<R, Error = StoreError>>(row: QueryResult<Option<R>>) -> StoreResult<Option<T>> {
@@ -31,139 +26,6 @@ fn one<R, T: TryFrom<R, Error = StoreError>>(row: QueryResult<Option<R>>) -> Sto
 
 fn many<R, T: TryFrom<R, Error = StoreError>>(rows: QueryResult<Vec<R>>) -> StoreResult<Vec<T>> {
     rows.map_err(|error| store_error(&error))?.into_iter().map(T::try_from).collect()
-}
-
-fn moved_on(updated: usize) -> Result<(), Abort> {
-    if updated == 1 { Ok(()) } else { Err(Abort::Stale) }
-}
-
-/// Applies changes inside a transaction that the caller began.
-pub(super) async fn apply(conn: &mut Conn, changes: &Changes) -> Result<(), Abort> {
-    people(conn, changes).await?;
-    for write in &changes.sessions {
-        let (Write::Insert(session) | Write::Update(session)) = write;
-        let row = SessionRow::try_from(session)?;
-        match write {
-            Write::Insert(_) => {
-                moved_on(diesel::insert_into(sessions::table).values(&row).execute(conn).await?)?;
-            }
-            Write::Update(_) => {
-                let target =
-                    sessions::table.filter(sessions::id.eq(&row.id)).filter(sessions::tenant.eq(&row.tenant));
-                let target = target.filter(sessions::version.eq(row.version - 1));
-                moved_on(diesel::update(target).set(&row).execute(conn).await?)?;
-            }
-        }
-    }
-    for record in &changes.vault_inserts {
-        diesel::insert_into(vault_records::table).values(&VaultRow::from(record)).execute(conn).await?;
-    }
-    methods_and_removals(conn, changes).await?;
-    for (tenant, id) in &changes.vault_deletes {
-        let target = vault_records::table.filter(vault_records::id.eq(id.to_string()));
-        diesel::delete(target.filter(vault_records::tenant.eq(tenant.as_str()))).execute(conn).await?;
-    }
-    deliveries_and_keys(conn, changes).await?;
-    if !changes.events.is_empty() {
-        super::before_events(conn).await?;
-    }
-    for event in &changes.events {
-        diesel::insert_into(events::table).values(&NewEventRow::from(event)).execute(conn).await?;
-    }
-    Ok(())
-}
-
-async fn people(conn: &mut Conn, changes: &Changes) -> Result<(), Abort> {
-    for write in &changes.customers {
-        let (Write::Insert(customer) | Write::Update(customer)) = write;
-        let row = CustomerRow::from(customer);
-        match write {
-            Write::Insert(_) => {
-                moved_on(diesel::insert_into(customers::table).values(&row).execute(conn).await?)?;
-            }
-            Write::Update(_) => {
-                let target = customers::table
-                    .filter(customers::id.eq(&row.id))
-                    .filter(customers::tenant.eq(&row.tenant));
-                let target = target.filter(customers::version.eq(row.version - 1));
-                moved_on(diesel::update(target).set(&row).execute(conn).await?)?;
-            }
-        }
-    }
-    for customer in &changes.gateway_customers {
-        let row = GatewayCustomerRow::from(customer);
-        diesel::insert_into(gateway_customers::table).values(&row).execute(conn).await?;
-    }
-    Ok(())
-}
-
-async fn methods_and_removals(conn: &mut Conn, changes: &Changes) -> Result<(), Abort> {
-    for write in &changes.methods {
-        let (Write::Insert(method) | Write::Update(method)) = write;
-        let row = MethodRow::try_from(method)?;
-        match write {
-            Write::Insert(_) => {
-                moved_on(diesel::insert_into(payment_methods::table).values(&row).execute(conn).await?)?;
-            }
-            Write::Update(_) => {
-                let target = payment_methods::table.filter(payment_methods::id.eq(&row.id));
-                let target = target.filter(payment_methods::tenant.eq(&row.tenant));
-                let target = target.filter(payment_methods::version.eq(row.version - 1));
-                moved_on(diesel::update(target).set(&row).execute(conn).await?)?;
-            }
-        }
-    }
-    for write in &changes.removals {
-        let (Write::Insert(removal) | Write::Update(removal)) = write;
-        let row = RemovalRow::from(removal);
-        match write {
-            Write::Insert(_) => {
-                moved_on(diesel::insert_into(removals::table).values(&row).execute(conn).await?)?;
-            }
-            Write::Update(_) => {
-                let target =
-                    removals::table.filter(removals::id.eq(&row.id)).filter(removals::tenant.eq(&row.tenant));
-                let target = target.filter(removals::version.eq(row.version - 1));
-                moved_on(diesel::update(target).set(&row).execute(conn).await?)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn deliveries_and_keys(conn: &mut Conn, changes: &Changes) -> Result<(), Abort> {
-    for write in &changes.deliveries {
-        let (Write::Insert(delivery) | Write::Update(delivery)) = write;
-        let row = DeliveryRow::from(delivery);
-        match write {
-            Write::Insert(_) => {
-                moved_on(diesel::insert_into(deliveries::table).values(&row).execute(conn).await?)?;
-            }
-            Write::Update(_) => {
-                let target = deliveries::table
-                    .filter(deliveries::id.eq(&row.id))
-                    .filter(deliveries::tenant.eq(&row.tenant));
-                let target = target.filter(deliveries::version.eq(row.version - 1));
-                moved_on(diesel::update(target).set(&row).execute(conn).await?)?;
-            }
-        }
-    }
-    for write in &changes.api_keys {
-        let (Write::Insert(key) | Write::Update(key)) = write;
-        let row = ApiKeyRow::from(key);
-        match write {
-            Write::Insert(_) => {
-                moved_on(diesel::insert_into(api_keys::table).values(&row).execute(conn).await?)?;
-            }
-            Write::Update(_) => {
-                let target =
-                    api_keys::table.filter(api_keys::id.eq(&row.id)).filter(api_keys::tenant.eq(&row.tenant));
-                let target = target.filter(api_keys::version.eq(row.version - 1));
-                moved_on(diesel::update(target).set(&row).execute(conn).await?)?;
-            }
-        }
-    }
-    Ok(())
 }
 
 pub(super) async fn customer(
@@ -412,92 +274,6 @@ pub(super) async fn api_key(conn: &mut Conn, id: ApiKeyId) -> StoreResult<Option
 pub(super) async fn api_keys_of(conn: &mut Conn, tenant: &TenantId) -> StoreResult<Vec<ApiKey>> {
     let query = api_keys::table.filter(api_keys::tenant.eq(tenant.as_str())).order(api_keys::id);
     many(query.select(ApiKeyRow::as_select()).load(conn).await)
-}
-
-/// The rows of a claim, in the order of their ids in `due`.
-fn in_order<T>(mut rows: Vec<T>, due: &[String], id: impl Fn(&T) -> &str) -> Vec<T> {
-    rows.sort_by_key(|row| due.iter().position(|due| due == id(row)));
-    rows
-}
-
-fn claimed<R, T: TryFrom<R, Error = StoreError>>(rows: Vec<R>) -> Result<Vec<T>, Abort> {
-    rows.into_iter().map(|row| T::try_from(row).map_err(Abort::Store)).collect()
-}
-
-pub(super) async fn claim_sessions(
-    conn: &mut Conn,
-    now: Timestamp,
-    lease_until: Timestamp,
-    limit: u32,
-) -> Result<Vec<Session>, Abort> {
-    let due =
-        sessions::table.filter(sessions::next_check_at.le(now.as_millis())).order(sessions::next_check_at);
-    let due: Vec<String> = lock!(due.limit(limit.into()).select(sessions::id)).load(conn).await?;
-    let rows = diesel::update(sessions::table.filter(sessions::id.eq_any(&due)))
-        .set((
-            sessions::next_check_at.eq(lease_until.as_millis()),
-            sessions::version.eq(sessions::version + 1),
-        ))
-        .returning(SessionRow::as_returning())
-        .get_results(conn)
-        .await?;
-    claimed(in_order(rows, &due, |row| &row.id))
-}
-
-pub(super) async fn claim_methods(
-    conn: &mut Conn,
-    now: Timestamp,
-    lease_until: Timestamp,
-    limit: u32,
-) -> Result<Vec<PaymentMethod>, Abort> {
-    let due = payment_methods::table.filter(payment_methods::next_check_at.le(now.as_millis()));
-    let due = due.order(payment_methods::next_check_at).limit(limit.into()).select(payment_methods::id);
-    let due: Vec<String> = lock!(due).load(conn).await?;
-    let next = payment_methods::next_check_at.eq(lease_until.as_millis());
-    let rows = diesel::update(payment_methods::table.filter(payment_methods::id.eq_any(&due)))
-        .set((next, payment_methods::version.eq(payment_methods::version + 1)))
-        .returning(MethodRow::as_returning())
-        .get_results(conn)
-        .await?;
-    claimed(in_order(rows, &due, |row| &row.id))
-}
-
-pub(super) async fn claim_deliveries(
-    conn: &mut Conn,
-    now: Timestamp,
-    lease_until: Timestamp,
-    limit: u32,
-) -> Result<Vec<Delivery>, Abort> {
-    let due = deliveries::table.filter(deliveries::next_attempt_at.le(now.as_millis()));
-    let due = due.order(deliveries::next_attempt_at).limit(limit.into()).select(deliveries::id);
-    let due: Vec<String> = lock!(due).load(conn).await?;
-    let next = deliveries::next_attempt_at.eq(lease_until.as_millis());
-    let counted = deliveries::attempts.eq(deliveries::attempts + 1);
-    let rows = diesel::update(deliveries::table.filter(deliveries::id.eq_any(&due)))
-        .set((next, counted, deliveries::version.eq(deliveries::version + 1)))
-        .returning(DeliveryRow::as_returning())
-        .get_results(conn)
-        .await?;
-    claimed(in_order(rows, &due, |row| &row.id))
-}
-
-pub(super) async fn claim_removals(
-    conn: &mut Conn,
-    now: Timestamp,
-    lease_until: Timestamp,
-    limit: u32,
-) -> Result<Vec<Removal>, Abort> {
-    let due = removals::table.filter(removals::next_attempt_at.le(now.as_millis()));
-    let due = due.order(removals::next_attempt_at).limit(limit.into()).select(removals::id);
-    let due: Vec<String> = lock!(due).load(conn).await?;
-    let next = removals::next_attempt_at.eq(lease_until.as_millis());
-    let counted = removals::attempts.eq(removals::attempts + 1);
-    let rows = diesel::update(removals::table.filter(removals::id.eq_any(&due)))
-        .set((next, counted, removals::version.eq(removals::version + 1)))
-        .returning(RemovalRow::as_returning())
-        .get_results(conn)
-        .await?;
-    claimed(in_order(rows, &due, |row| &row.id))
 }
 
 /// The newest migration that was applied; diesel keeps the list.

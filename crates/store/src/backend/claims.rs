@@ -1,0 +1,99 @@
+//! Taking what is due, so that nobody else takes it meanwhile, for the `Conn` of the module around it.
+
+use billfold_core::clock::Timestamp;
+use billfold_core::payment_method::PaymentMethod;
+use billfold_core::session::Session;
+use billfold_core::store::{Delivery, Removal, StoreError};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::Conn;
+use crate::backend::Abort;
+use crate::rows::{DeliveryRow, MethodRow, RemovalRow, SessionRow};
+use crate::schema::{deliveries, payment_methods, removals, sessions};
+
+/// The rows of a claim, in the order of their ids in `due`.
+fn in_order<T>(mut rows: Vec<T>, due: &[String], id: impl Fn(&T) -> &str) -> Vec<T> {
+    rows.sort_by_key(|row| due.iter().position(|due| due == id(row)));
+    rows
+}
+
+fn claimed<R, T: TryFrom<R, Error = StoreError>>(rows: Vec<R>) -> Result<Vec<T>, Abort> {
+    rows.into_iter().map(|row| T::try_from(row).map_err(Abort::Store)).collect()
+}
+
+pub(super) async fn claim_sessions(
+    conn: &mut Conn,
+    now: Timestamp,
+    lease_until: Timestamp,
+    limit: u32,
+) -> Result<Vec<Session>, Abort> {
+    let due =
+        sessions::table.filter(sessions::next_check_at.le(now.as_millis())).order(sessions::next_check_at);
+    let due: Vec<String> = lock!(due.limit(limit.into()).select(sessions::id)).load(conn).await?;
+    let rows = diesel::update(sessions::table.filter(sessions::id.eq_any(&due)))
+        .set((
+            sessions::next_check_at.eq(lease_until.as_millis()),
+            sessions::version.eq(sessions::version + 1),
+        ))
+        .returning(SessionRow::as_returning())
+        .get_results(conn)
+        .await?;
+    claimed(in_order(rows, &due, |row| &row.id))
+}
+
+pub(super) async fn claim_methods(
+    conn: &mut Conn,
+    now: Timestamp,
+    lease_until: Timestamp,
+    limit: u32,
+) -> Result<Vec<PaymentMethod>, Abort> {
+    let due = payment_methods::table.filter(payment_methods::next_check_at.le(now.as_millis()));
+    let due = due.order(payment_methods::next_check_at).limit(limit.into()).select(payment_methods::id);
+    let due: Vec<String> = lock!(due).load(conn).await?;
+    let next = payment_methods::next_check_at.eq(lease_until.as_millis());
+    let rows = diesel::update(payment_methods::table.filter(payment_methods::id.eq_any(&due)))
+        .set((next, payment_methods::version.eq(payment_methods::version + 1)))
+        .returning(MethodRow::as_returning())
+        .get_results(conn)
+        .await?;
+    claimed(in_order(rows, &due, |row| &row.id))
+}
+
+pub(super) async fn claim_deliveries(
+    conn: &mut Conn,
+    now: Timestamp,
+    lease_until: Timestamp,
+    limit: u32,
+) -> Result<Vec<Delivery>, Abort> {
+    let due = deliveries::table.filter(deliveries::next_attempt_at.le(now.as_millis()));
+    let due = due.order(deliveries::next_attempt_at).limit(limit.into()).select(deliveries::id);
+    let due: Vec<String> = lock!(due).load(conn).await?;
+    let next = deliveries::next_attempt_at.eq(lease_until.as_millis());
+    let counted = deliveries::attempts.eq(deliveries::attempts + 1);
+    let rows = diesel::update(deliveries::table.filter(deliveries::id.eq_any(&due)))
+        .set((next, counted, deliveries::version.eq(deliveries::version + 1)))
+        .returning(DeliveryRow::as_returning())
+        .get_results(conn)
+        .await?;
+    claimed(in_order(rows, &due, |row| &row.id))
+}
+
+pub(super) async fn claim_removals(
+    conn: &mut Conn,
+    now: Timestamp,
+    lease_until: Timestamp,
+    limit: u32,
+) -> Result<Vec<Removal>, Abort> {
+    let due = removals::table.filter(removals::next_attempt_at.le(now.as_millis()));
+    let due = due.order(removals::next_attempt_at).limit(limit.into()).select(removals::id);
+    let due: Vec<String> = lock!(due).load(conn).await?;
+    let next = removals::next_attempt_at.eq(lease_until.as_millis());
+    let counted = removals::attempts.eq(removals::attempts + 1);
+    let rows = diesel::update(removals::table.filter(removals::id.eq_any(&due)))
+        .set((next, counted, removals::version.eq(removals::version + 1)))
+        .returning(RemovalRow::as_returning())
+        .get_results(conn)
+        .await?;
+    claimed(in_order(rows, &due, |row| &row.id))
+}
