@@ -115,8 +115,11 @@ impl Error {
     /// A request with several wrong fields.
     pub fn invalid_fields(fields: Vec<FieldError>) -> Self {
         let mut error = Self::new(ErrorKind::InvalidRequest, "the request is not valid");
-        if let [only] = fields.as_slice() {
-            error.0.message = format!("{}: {}", only.pointer, only.message);
+        match fields.as_slice() {
+            // The empty pointer is the whole request.
+            [only] if only.pointer.is_empty() => error.0.message.clone_from(&only.message),
+            [only] => error.0.message = format!("{}: {}", only.pointer, only.message),
+            _ => {}
         }
         error.0.fields = fields;
         error

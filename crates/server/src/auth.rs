@@ -24,12 +24,17 @@ pub(crate) async fn authenticate(
     if request.extensions().get::<Principal>().is_none() {
         let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let presented = header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-        if presented.is_empty() {
-            let message = "an API key is required: Authorization: Bearer bf_…";
-            return Err(Error::new(ErrorKind::Unauthenticated, message).into());
-        }
-        let tenant = app.billfold.authenticate(presented).await?;
+        let tenant = app.billfold.authenticate(presented).await.map_err(one_answer)?;
         request.extensions_mut().insert(Principal(tenant));
     }
     Ok(next.run(request).await)
+}
+
+/// Whatever was wrong with the key, the answer is the same, and says how to send one.
+fn one_answer(error: Error) -> Error {
+    if error.kind() != ErrorKind::Unauthenticated {
+        return error;
+    }
+    let message = "the API key is missing, wrong or revoked; expected Authorization: Bearer bf_…";
+    Error::new(ErrorKind::Unauthenticated, message)
 }

@@ -8,7 +8,7 @@ use billfold_core::Error;
 use billfold_core::name::TenantId;
 use billfold_core::settings::without_values;
 use billfold_core::store::Page;
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize as _, DeserializeOwned, IgnoredAny};
 
 use crate::auth::Principal;
 use crate::problem::Problem;
@@ -49,27 +49,41 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     if depth(bytes) > MAX_DEPTH {
         return Err(Error::invalid("", format!("the body is nested deeper than {MAX_DEPTH} levels")));
     }
+    well_formed(bytes)?;
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = pointer(error.path());
         let inner = error.into_inner();
-        if inner.is_syntax() || inner.is_eof() {
-            return Error::invalid("", format!("the body is not JSON: {inner}"));
+        if inner.is_syntax() {
+            // What serde_json says of a number or a list where a name belongs.
+            return Error::invalid(path, "expected another kind of value");
         }
         let message = inner.to_string();
         // Our own position in the text helps nobody who builds JSON with a library.
         let message = message.split(" at line ").next().unwrap_or_default();
-        match missing_field(message) {
-            Some(field) => Error::invalid(format!("{path}/{field}"), "this field is required"),
-            None => Error::invalid(path, without_values(message)),
+        let field = |what: &str| message.strip_prefix(what)?.strip_suffix('`');
+        if let Some(field) = field("missing field `") {
+            return Error::invalid(format!("{path}/{field}"), "this field is required");
         }
-    })?;
-    json.end().map_err(|_| Error::invalid("", "there is something after the JSON body"))?;
-    Ok(value)
+        if let Some(field) = field("duplicate field `") {
+            return Error::invalid(format!("{path}/{field}"), "given twice");
+        }
+        Error::invalid(path, without_values(message))
+    })
 }
 
-fn missing_field(message: &str) -> Option<&str> {
-    message.strip_prefix("missing field `")?.strip_suffix('`')
+/// Refuses what is not exactly one JSON object, before anyone asks what is in it.
+fn well_formed(bytes: &[u8]) -> Result<(), Error> {
+    let not_json = |problem: String| Error::invalid("", format!("the body is not JSON: {problem}"));
+    std::str::from_utf8(bytes).map_err(|_| not_json("it is not UTF-8".to_owned()))?;
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    IgnoredAny::deserialize(&mut json).map_err(|error| not_json(error.to_string()))?;
+    json.end().map_err(|_| Error::invalid("", "there is something after the JSON body"))?;
+    // A derived reader would take a list for an object whose names were left out.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Error::invalid("", "expected a JSON object"));
+    }
+    Ok(())
 }
 
 fn pointer(path: &serde_path_to_error::Path) -> String {
@@ -78,15 +92,18 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     for segment in path {
         let part = match segment {
             Segment::Seq { index } => index.to_string(),
-            Segment::Map { key } | Segment::Enum { variant: key } => {
-                key.replace('~', "~0").replace('/', "~1")
-            }
+            Segment::Map { key } | Segment::Enum { variant: key } => escaped(key),
             Segment::Unknown => continue,
         };
         pointer.push('/');
         pointer.push_str(&part);
     }
     pointer
+}
+
+/// A key as part of an RFC 6901 pointer.
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
 }
 
 /// The deepest nesting of brackets outside strings.
@@ -154,7 +171,7 @@ impl QueryPairs {
         for (index, (key, _)) in self.0.iter().enumerate() {
             if !known.contains(&key.as_str()) {
                 return Err(Error::invalid(
-                    format!("/{key}"),
+                    format!("/{}", escaped(key)),
                     format!("unknown parameter; known: {}", known.join(", ")),
                 ));
             }

@@ -1,10 +1,12 @@
 //! Around every request: an id, a span, one line in the log, security headers, problem bodies.
 
+use std::time::Duration;
+
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use tracing::Instrument as _;
 
 use crate::problem::Problem;
@@ -58,9 +60,44 @@ fn secure(response: &mut Response) {
     }
 }
 
+/// Gives up a request that takes longer than `limit`.
+pub(crate) async fn bounded(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_elapsed) => {
+            tracing::error!("a request was given up");
+            let detail = "the request took too long; it may have had an effect";
+            Problem::new(StatusCode::GATEWAY_TIMEOUT, "timed_out", detail).into_response()
+        }
+    }
+}
+
 /// What a panic in a handler becomes; the panic's own text stays inside.
 pub(crate) fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response<Body> {
-    use axum::response::IntoResponse as _;
     tracing::error!("a handler panicked");
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an internal error occurred").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use axum::{Router, middleware};
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_takes_too_long_becomes_a_problem() {
+        let router: Router = Router::new()
+            .route("/", get(async || std::future::pending::<()>().await))
+            .layer(middleware::from_fn_with_state(Duration::from_millis(20), bounded))
+            .layer(middleware::from_fn(observe));
+        let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        let body = axum::body::to_bytes(response.into_body(), 1024).await.unwrap();
+        let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((&problem["status"], &problem["code"]), (&504.into(), &"timed_out".into()));
+    }
 }

@@ -18,11 +18,10 @@ use axum::routing::MethodRouter;
 use axum::{Json, Router, middleware};
 use serde::Serialize;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::TimeoutLayer;
 
 use crate::App;
 use crate::auth::authenticate;
-use crate::observe::{observe, panicked};
+use crate::observe::{bounded, observe, panicked};
 use crate::problem::Problem;
 
 /// Longer than the longest gateway call; whoever waits longer has gone.
@@ -105,7 +104,7 @@ pub(crate) fn router(app: &App) -> Router {
         })
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such path"))
         .with_state(app.clone())
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIMEOUT))
+        .layer(middleware::from_fn_with_state(REQUEST_TIMEOUT, bounded))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(observe))
 }

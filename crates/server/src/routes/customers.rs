@@ -7,6 +7,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use billfold_core::id::CustomerId;
 use billfold_core::provider::CustomerProfile;
+use billfold_core::view::CustomerView;
+use billfold_core::{Error, ErrorKind};
 use serde::Deserialize;
 
 use super::{created, list};
@@ -44,24 +46,29 @@ async fn save(
 ) -> Result<Response, Problem> {
     let SaveCustomer { reference, given_names, surname, email, mobile_number } = body;
     let profile = CustomerProfile { given_names, surname, email, mobile_number };
+    // Its times do not tell a new customer from one that was not changed, or changed at once.
+    let known = found(&app, &caller, &reference).await?.is_some();
     let customer = app.billfold.save_customer(&caller.0, &reference, profile).await?;
-    if customer.created_at == customer.updated_at {
-        return Ok(created("/v1/customers", &customer.id, &customer));
+    if known {
+        return Ok((StatusCode::OK, Json(customer)).into_response());
     }
-    Ok((StatusCode::OK, Json(customer)).into_response())
+    Ok(created("/v1/customers", &customer.id, &customer))
+}
+
+async fn found(app: &App, caller: &Caller, reference: &str) -> Result<Option<CustomerView>, Error> {
+    match app.billfold.find_customer(&caller.0, reference).await {
+        Ok(customer) => Ok(Some(customer)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 async fn index(State(app): State<App>, caller: Caller, query: QueryPairs) -> Result<Response, Problem> {
     let query = query.only(&["limit", "after", "reference"])?;
-    if let Some(reference) = query.get::<String>("reference")? {
-        let found = match app.billfold.find_customer(&caller.0, &reference).await {
-            Ok(customer) => vec![customer],
-            Err(error) if error.kind() == billfold_core::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(error.into()),
-        };
-        return Ok(list(found, 1));
-    }
     let (page, limit) = query.page()?;
+    if let Some(reference) = query.get::<String>("reference")? {
+        return Ok(list(found(&app, &caller, &reference).await?.into_iter().collect(), limit));
+    }
     Ok(list(app.billfold.list_customers(&caller.0, page).await?, limit))
 }
 

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use billfold_core::ApiKeyView;
@@ -9,7 +10,7 @@ use billfold_core::id::ApiKeyId;
 use billfold_core::secret::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use super::{created, list};
+use super::list;
 use crate::App;
 use crate::extract::{Caller, JsonBody, PathId};
 use crate::problem::Problem;
@@ -42,9 +43,9 @@ async fn issue(
     JsonBody(body): JsonBody<IssueKey>,
 ) -> Result<Response, Problem> {
     let issued = app.billfold.issue_api_key(&caller.0, &body.name).await?;
-    let id = issued.key.id;
     let view = IssuedView { key: issued.key, secret: issued.secret.expose_secret().to_owned() };
-    Ok(created("/v1/api-keys", &id, &view))
+    // No `Location`: there is no address that shows one key.
+    Ok((StatusCode::CREATED, Json(view)).into_response())
 }
 
 async fn index(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {

@@ -1,6 +1,7 @@
 //! `/return/{session}/{nonce}`: where the gateway sends the customer's browser. The one GET that may
 //! change something: it makes Billfold ask the gateway.
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -16,18 +17,24 @@ pub(super) fn route() -> MethodRouter<App> {
 
 async fn come_back(
     State(app): State<App>,
-    Path((session, nonce)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    match next_address(&app, &session, &nonce, query).await {
+    match next_address(&app, path, query).await {
         Ok(address) => (StatusCode::SEE_OTHER, [(header::LOCATION, address.to_string())]).into_response(),
         Err(error) => page(&error),
     }
 }
 
-async fn next_address(app: &App, session: &str, nonce: &str, query: Option<String>) -> Result<url::Url> {
-    let id = session.parse().map_err(|_| Error::not_found("return address"))?;
-    app.billfold.on_return(id, nonce, ReturnRequest::new(query.unwrap_or_default())).await
+async fn next_address(
+    app: &App,
+    path: Result<Path<(String, String)>, PathRejection>,
+    query: Option<String>,
+) -> Result<url::Url> {
+    let missing = || Error::not_found("return address");
+    let Path((session, nonce)) = path.map_err(|_| missing())?;
+    let id = session.parse().map_err(|_| missing())?;
+    app.billfold.on_return(id, &nonce, ReturnRequest::new(query.unwrap_or_default())).await
 }
 
 /// For a person, so no JSON. The texts are ours; nothing of the request is shown.

@@ -1,0 +1,19 @@
+//! The API as its clients, gateways and customers' browsers meet it: the whole router in this process,
+//! over the in-memory store and the reference gateway.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail loudly")]
+
+mod answers;
+mod authorisation;
+mod bodies;
+mod faults;
+mod hostile;
+mod isolation;
+mod keys;
+mod paging;
+mod queries;
+mod resources;
+mod returns;
+mod session_fields;
+mod support;
+mod webhooks;
