@@ -52,6 +52,12 @@ impl Gateway {
         CallContext::new(self.transport.clone(), clock.clone(), self.name.as_str(), idempotency_key)
     }
 
+    /// Runs a provider's pure function; `None` when it panicked.
+    pub(crate) fn contain<T>(&self, call: &'static str, function: impl FnOnce() -> T) -> Option<T> {
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(function));
+        outcome.inspect_err(|_| tracing::error!(gateway = %self.name, call, "the provider panicked")).ok()
+    }
+
     /// Runs a provider call: bounded in time, its panics contained, its failures logged once.
     pub(crate) async fn guard<T>(
         &self,

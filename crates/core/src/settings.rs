@@ -58,8 +58,13 @@ impl Settings {
     }
 }
 
-/// serde's "invalid type: string \"…\"" quotes the value, which may be a secret.
+/// serde's "invalid type: string \"…\"" and "unknown variant `…`" quote the value, which may be a secret.
 pub fn without_values(message: &str) -> String {
+    if let Some((_, expected)) =
+        message.strip_prefix("unknown variant ").and_then(|rest| rest.split_once("`, "))
+    {
+        return format!("unknown value, {expected}");
+    }
     let Some((head, tail)) = message.split_once(": ") else { return message.to_owned() };
     if !head.starts_with("invalid") {
         return message.to_owned();
@@ -89,6 +94,9 @@ mod tests {
         #[serde(default)]
         #[expect(dead_code, reason = "only parsed")]
         attempts: u32,
+        #[serde(default)]
+        #[expect(dead_code, reason = "only parsed")]
+        mode: Option<Mode>,
     }
 
     fn check(values: serde_json::Value, expected: &str) {
@@ -106,7 +114,11 @@ mod tests {
     fn errors_name_file_and_key_but_no_value() {
         check(
             serde_json::json!({"secret_key": "k", "secretkey": "CANARY"}),
-            "billfold.toml: gateways.main.settings.secretkey: unknown field `secretkey`, expected `secret_key` or `attempts`",
+            "billfold.toml: gateways.main.settings.secretkey: unknown field `secretkey`, expected one of `secret_key`, `attempts`, `mode`",
+        );
+        check(
+            serde_json::json!({"secret_key": "k", "mode": "CANARY"}),
+            "billfold.toml: gateways.main.settings.mode: unknown value, expected `test` or `live`",
         );
         check(
             serde_json::json!({"secret_key": "k", "attempts": "CANARY"}),

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use billfold_core::capability::Capabilities;
+use billfold_core::error::Retry;
 use billfold_core::provider::{
-    CallContext, CreateSession, CustomerDirectory, Deletion, ProviderMethod, ProviderSession,
-    ProviderSessionStatus, ReturnHint, ReturnRequest, SessionRef, TokenRef, TokenizationProvider,
-    WebhookBatch, WebhookDelivery, WebhookRejection,
+    CallContext, CreateSession, CustomerDirectory, Deletion, ProviderMethod, ProviderMethodStatus,
+    ProviderSession, ProviderSessionStatus, ReturnHint, ReturnRequest, SessionRef, TokenRef,
+    TokenizationProvider, WebhookBatch, WebhookDelivery, WebhookRejection,
 };
 use billfold_core::secret::ExposeSecret;
 use billfold_core::settings::Settings;
@@ -179,7 +180,7 @@ impl TokenizationProvider for Xendit {
                     Some("INELIGIBLE_TRANSACTION_STATUS" | "INACTIVE_PAYMENT_REQUEST")
                 ) =>
             {
-                Ok(Deletion::AlreadyGone)
+                self.gone_or_not_yet(cx, token).await
             }
             Err(error) => Err(error),
         }
@@ -197,6 +198,23 @@ impl TokenizationProvider for Xendit {
         match self.config.customers {
             Customers::Directory => Some(self),
             Customers::Inline => None,
+        }
+    }
+}
+
+impl Xendit {
+    /// Only an active token can be canceled: one that ended needs it no more, one that is still pending may
+    /// become active and has to be canceled then.
+    async fn gone_or_not_yet(&self, cx: &CallContext, token: TokenRef) -> Result<Deletion> {
+        match self.fetch_method(cx, token).await?.status {
+            ProviderMethodStatus::Failed | ProviderMethodStatus::Expired | ProviderMethodStatus::Revoked => {
+                Ok(Deletion::AlreadyGone)
+            }
+            ProviderMethodStatus::Pending | ProviderMethodStatus::Active | ProviderMethodStatus::Unknown => {
+                let message = "the gateway cannot cancel the token yet";
+                Err(Error::new(ErrorKind::GatewayRejected, message)
+                    .with_retry(Retry::SameKey { after: None }))
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Contract suites, fakes and throw-away databases for Billfold providers and stores.
+//! The contract suite for stores, a reference gateway, and throw-away databases for tests.
 //!
 //! - [`store`]: every implementation of `Store` runs these trials.
 //! - [`reference`]: a gateway in memory and its provider, to drive use cases with.

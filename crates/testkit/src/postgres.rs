@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::process::{Guarded, find_program, free_port, quoted, skip};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A fresh, empty database.
 #[derive(Debug, Clone)]

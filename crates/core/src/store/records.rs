@@ -109,7 +109,7 @@ pub struct Removal {
     pub attempts: i64,
     /// When it is tried next; `None` when it is finished.
     pub next_attempt_at: Option<Timestamp>,
-    /// How it ended: `deleted`, `already_gone`, `local_only`, `gave_up`.
+    /// How it ended: `deleted`, `already_gone`, `local_only`, `superseded`, `gave_up`.
     pub outcome: Option<String>,
     /// When it was asked for.
     pub created_at: Timestamp,

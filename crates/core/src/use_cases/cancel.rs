@@ -40,7 +40,7 @@ impl Billfold {
             ));
         };
         let gateway = self.gateway_of(tenant, &session.gateway)?;
-        let cx = gateway.context(self.clock(), session.id.to_string());
+        let cx = gateway.context(self.clock(), format!("{}-cancel", session.id));
         let cancel = gateway.provider.cancel_session(&cx, SessionRef::new(reference));
         let observed = gateway.guard("cancel_session", cancel).await?;
         let settled = self.settle(gateway, session, observed, Via::Cancel).await?;

@@ -34,9 +34,7 @@ impl Billfold {
     pub async fn receive(&self, gateway: &GatewayName, delivery: WebhookDelivery) -> Result<Acknowledgement> {
         let gateway = self.gateway_named(gateway).ok_or_else(|| Error::not_found("gateway"))?;
         // A provider that panics over a body must not take the server with it.
-        let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            gateway.provider.read_webhook(&delivery)
-        }));
+        let read = gateway.contain("read_webhook", || gateway.provider.read_webhook(&delivery));
         match read.unwrap_or(Err(WebhookRejection::Unauthentic)) {
             Ok(batch) => {
                 self.store_webhook(gateway, &delivery, &batch).await?;

@@ -48,8 +48,7 @@ impl Billfold {
         let Some(reference) = session.provider_reference.clone() else { return Ok(session.clone()) };
         let mut target = SessionRef::new(reference);
         // A provider that panics over a query must not keep the customer from the merchant.
-        let hint =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| gateway.provider.read_return(request)));
+        let hint = gateway.contain("read_return", || gateway.provider.read_return(request));
         target.evidence = hint.unwrap_or_default().evidence;
         let cx = gateway.context(self.clock(), session.id.to_string());
         let observed = gateway.guard("fetch_session", gateway.provider.fetch_session(&cx, target)).await?;

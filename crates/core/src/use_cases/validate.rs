@@ -23,7 +23,8 @@ pub(super) fn request(
     lifetime(&mut problems, billfold.now(), gateway, create);
     metadata(&mut problems, gateway, request);
     return_url(&mut problems, billfold, request);
-    if let Err(error) = gateway.provider.validate(create) {
+    let checked = gateway.contain("validate", || gateway.provider.validate(create));
+    if let Err(error) = checked.unwrap_or_else(|| Err(Error::internal("the provider panicked"))) {
         if error.fields().is_empty() {
             return Err(error);
         }

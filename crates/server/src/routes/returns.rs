@@ -12,7 +12,12 @@ use billfold_core::{Error, ErrorKind, Result};
 use crate::App;
 
 pub(super) fn route() -> MethodRouter<App> {
-    get(come_back)
+    get(come_back).head(look)
+}
+
+/// Link scanners and previews ask with HEAD; the address is the customer's to use up.
+async fn look() -> StatusCode {
+    StatusCode::OK
 }
 
 async fn come_back(

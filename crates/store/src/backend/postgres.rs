@@ -47,6 +47,7 @@ type Database = PostgresStore;
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 /// Any constant will do, as long as nothing else in the database locks it.
 const EVENTS_LOCK: i64 = 0x6269_6c6c_666f_6c64;
+const MIGRATIONS_LOCK: i64 = 0x6269_6c6c_6d69_6772;
 
 /// A PostgreSQL database.
 pub struct PostgresStore {
@@ -105,7 +106,11 @@ impl PostgresStore {
 
     async fn run_migrations(&self) -> StoreResult<()> {
         let conn = self.target.connect().await;
-        let conn = conn.map_err(|error| StoreError { message: error.to_string(), transient: true })?;
+        let mut conn = conn.map_err(|error| StoreError { message: error.to_string(), transient: true })?;
+        // Another server may be starting at the same moment; the lock ends with the connection.
+        let lock = diesel::sql_query("SELECT pg_advisory_lock($1)");
+        let lock = lock.bind::<diesel::sql_types::BigInt, _>(MIGRATIONS_LOCK);
+        lock.execute(&mut conn).await.map_err(|error| super::store_error(&error))?;
         let runtime = tokio::runtime::Handle::current();
         let run = move || {
             // Its own thread, for the harness blocks on the connection.

@@ -3,10 +3,7 @@
 use billfold_store::{StoreOptions, connect};
 
 async fn check(url: &str, expected: &str) {
-    let error = match connect(url, &StoreOptions::default()).await {
-        Ok(_) => panic!("{url} was opened"),
-        Err(error) => error,
-    };
+    let Err(error) = connect(url, &StoreOptions::default()).await else { panic!("{url} was opened") };
     let text = format!("{error} {error:?}");
     assert!(text.contains(expected), "{url}: {text}");
     assert!(!text.contains("CANARY"), "{text}");

@@ -11,7 +11,7 @@ use futures::future::join_all;
 use super::Trial;
 use super::samples::{NOW, customer_and_session, delivery, method, removal, session};
 
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
