@@ -67,7 +67,8 @@ pub fn without_values(message: &str) -> String {
     }
     let Some((head, tail)) = message.split_once(": ") else { return message.to_owned() };
     if !head.starts_with("invalid") {
-        return message.to_owned();
+        // A type's own parser may end its message with the text: `relative URL without a base: "…"`.
+        return message.split(": \"").next().unwrap_or_default().to_owned();
     }
     let expected = tail.rsplit_once(", expected ").map_or("another type", |(_, expected)| expected);
     format!("{head}, expected {expected}")
@@ -97,6 +98,9 @@ mod tests {
         #[serde(default)]
         #[expect(dead_code, reason = "only parsed")]
         mode: Option<Mode>,
+        #[serde(default)]
+        #[expect(dead_code, reason = "only parsed")]
+        base_url: Option<url::Url>,
     }
 
     fn check(values: serde_json::Value, expected: &str) {
@@ -114,11 +118,15 @@ mod tests {
     fn errors_name_file_and_key_but_no_value() {
         check(
             serde_json::json!({"secret_key": "k", "secretkey": "CANARY"}),
-            "billfold.toml: gateways.main.settings.secretkey: unknown field `secretkey`, expected one of `secret_key`, `attempts`, `mode`",
+            "billfold.toml: gateways.main.settings.secretkey: unknown field `secretkey`, expected one of `secret_key`, `attempts`, `mode`, `base_url`",
         );
         check(
             serde_json::json!({"secret_key": "k", "mode": "CANARY"}),
             "billfold.toml: gateways.main.settings.mode: unknown value, expected `test` or `live`",
+        );
+        check(
+            serde_json::json!({"secret_key": "k", "base_url": "CANARY"}),
+            "billfold.toml: gateways.main.settings.base_url: relative URL without a base",
         );
         check(
             serde_json::json!({"secret_key": "k", "attempts": "CANARY"}),

@@ -69,7 +69,8 @@ impl App {
     ) -> Result<Self> {
         let public_url = config.server.public_url.clone();
         let while_open = config.workers.ask_after_seconds.iter().copied().map(Duration::from_secs).collect();
-        let schedule = Schedule { while_open, ..Schedule::default() };
+        let lease = Duration::from_secs(config.workers.lease_seconds.max(1));
+        let schedule = Schedule { while_open, lease, ..Schedule::default() };
         let builder = Billfold::builder(store, vault, public_url.clone())
             .schedule(schedule)
             .development(config.server.development);

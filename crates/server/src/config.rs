@@ -116,6 +116,8 @@ pub struct WorkersConfig {
     pub interval_ms: u64,
     /// When to ask about open sessions, in seconds after their start.
     pub ask_after_seconds: Vec<u64>,
+    /// How long a worker owns what it took, in seconds.
+    pub lease_seconds: u64,
 }
 
 /// `[gateways.<name>]`

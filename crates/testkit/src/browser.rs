@@ -32,7 +32,7 @@ impl Browser {
             return None;
         };
         let port = free_port();
-        let driver = Guarded::start(&format!("exec {} --port={port}", quoted(&driver)), "true");
+        let driver = Guarded::start(&format!("exec {} --port={port}", quoted(&driver)), "TERM", "true");
         let began = Instant::now();
         while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
             assert!(began.elapsed() < PATIENCE, "chromedriver did not start");

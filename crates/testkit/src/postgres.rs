@@ -78,6 +78,7 @@ impl ThrowAwayPostgres {
         );
         let server = Guarded::start(
             &format!("sh -c {}", quoted(Path::new(&serve))),
+            "INT",
             &format!("rm -rf {}", quoted(&folder)),
         );
         let cluster = Self { _server: server, programs, port, databases: AtomicU32::new(0) };

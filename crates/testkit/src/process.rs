@@ -11,11 +11,13 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    /// Runs `command` (a shell command line, started in the background) and `cleanup` after its end.
-    pub fn start(command: &str, cleanup: &str) -> Self {
+    /// Runs `command` (a shell command line, started in the background), ends it with `signal` (`TERM`,
+    /// `INT`), and runs `cleanup` after its end. A shell lets its background programs ignore `INT`, so that
+    /// is for those that handle it themselves.
+    pub fn start(command: &str, signal: &str, cleanup: &str) -> Self {
         // The program must not hold the pipe, or closing our end would not be seen.
         let script = format!(
-            "{command} </dev/null & pid=$!; cat >/dev/null; kill -INT $pid 2>/dev/null; wait $pid; {cleanup}"
+            "{command} </dev/null & pid=$!; cat >/dev/null; kill -{signal} $pid 2>/dev/null; wait $pid; {cleanup}"
         );
         let shell = Command::new("sh")
             .args(["-c", &script])

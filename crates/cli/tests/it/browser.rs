@@ -48,6 +48,8 @@ async fn picture(driver: &WebDriver, name: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_saves_three_methods_and_removes_one() {
     let Some(browser) = Browser::start().await else { return };
+    // The driver's own client needs one; the program installs its own.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let port = free_port().to_string();
     let mut demo = billfold()
         .args(["demo", "--port", &port])

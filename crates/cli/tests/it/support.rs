@@ -276,7 +276,7 @@ fn configuration(options: &Options, sandbox: &Sandbox, port: u16, database: &str
          [database]\nurl = \"{database}\"\n\n\
          [vault]\nroot_key = \"{ROOT_KEY}\"\n\n\
          [log]\nfilter = \"trace,hyper=info,hyper_util=info,h2=info\"\n\n\
-         [workers]\ninterval_ms = 100\nask_after_seconds = {ask_after_seconds:?}\n\n\
+         [workers]\ninterval_ms = 100\nask_after_seconds = {ask_after_seconds:?}\nlease_seconds = 2\n\n\
          [gateways.main]\nprovider = \"xendit\"\nmode = \"test\"\n\n\
          [gateways.main.settings]\nbase_url = \"{base_url}\"\nsecret_key = \"{SECRET_KEY}\"\n\
          callback_token = \"{CALLBACK_TOKEN}\"\ncustomers = \"{customers}\"\n"

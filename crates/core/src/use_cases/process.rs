@@ -1,12 +1,13 @@
 //! Working on stored webhooks: each event is a reason to ask the gateway, and the answer is settled.
 
+use super::{MAX_ROUNDS, contended};
 use crate::billfold::Billfold;
 use crate::error::Result;
 use crate::gateway::Gateway;
 use crate::id::SessionId;
 use crate::provider::{EventSubject, ProviderEvent, SessionRef};
 use crate::session::{Session, SessionStatus, Via};
-use crate::store::{Changes, Delivery, DeliveryState, Write};
+use crate::store::{Changes, Commit, Delivery, DeliveryState, Write};
 
 /// What came of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -158,12 +159,22 @@ impl Billfold {
                 tracing::error!(delivery = %delivery.id, gateway = %delivery.gateway, "a webhook is given up");
             }
         }
-        delivery.updated_at = now;
-        delivery.version += 1;
-        // Stale means that it came again or that the lease ran out: whoever holds it now finishes it.
-        self.store()
-            .commit(Changes { deliveries: vec![Write::Update(delivery)], ..Changes::default() })
-            .await?;
-        Ok(())
+        for _ in 0..MAX_ROUNDS {
+            delivery.updated_at = now;
+            delivery.version += 1;
+            let changes = Changes { deliveries: vec![Write::Update(delivery.clone())], ..Changes::default() };
+            if self.store().commit(changes).await? == Commit::Applied {
+                return Ok(());
+            }
+            let stored = self.store().delivery_by_key(&delivery.gateway, &delivery.key).await?;
+            // Another attempt means that the lease ran out: whoever holds it now finishes it. Otherwise it
+            // only came again meanwhile.
+            let Some(stored) = stored.filter(|stored| stored.attempts == delivery.attempts) else {
+                return Ok(());
+            };
+            delivery.received_count = stored.received_count;
+            delivery.version = stored.version;
+        }
+        Err(contended())
     }
 }
