@@ -2,8 +2,9 @@
 //! is the end of the output.
 
 use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, bail, ensure};
@@ -24,7 +25,7 @@ const STEPS: &[Step] = &[
     Step { name: "docs", run: docs },
     Step { name: "deny", run: deny },
     Step { name: "demo", run: |root| cargo(root, &["run", "--locked", "--", "demo", "--once"]) },
-    Step { name: "tests", run: |root| cargo(root, &["test", "--locked", "--workspace"]) },
+    Step { name: "tests", run: tests },
 ];
 
 pub(crate) fn run(root: &Path, only: Option<&str>, from: Option<&str>) -> anyhow::Result<()> {
@@ -67,6 +68,49 @@ fn execute(command: &mut Command) -> anyhow::Result<()> {
 
 fn clippy(root: &Path) -> anyhow::Result<()> {
     cargo(root, &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
+}
+
+/// Runs the tests and ends with their sum: each test binary has a summary of its own, and the last one's
+/// says little.
+fn tests(root: &Path) -> anyhow::Result<()> {
+    let mut child = Command::new("cargo")
+        .args(["test", "--locked", "--workspace"])
+        .current_dir(root)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cargo did not start")?;
+    let output = child.stdout.take().context("cargo has no output")?;
+    let mut sum = Sum::default();
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        println!("{line}");
+        sum.add(&line);
+    }
+    let status = child.wait()?;
+    println!("\n{} passed, {} failed, {} skipped", sum.passed, sum.failed, sum.ignored);
+    ensure!(status.success(), "cargo test ended with {status}");
+    Ok(())
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Sum {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
+
+impl Sum {
+    /// Counts a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
+    fn add(&mut self, line: &str) {
+        let Some(result) = line.strip_prefix("test result: ") else { return };
+        let count = |what: &str| {
+            let before = result.split_once(what).map(|(before, _)| before.trim_end());
+            before.and_then(|before| before.rsplit(' ').next()?.parse::<u64>().ok()).unwrap_or(0)
+        };
+        self.passed += count("passed");
+        self.failed += count("failed");
+        self.ignored += count("ignored");
+    }
 }
 
 /// The binary meant for production has no sandbox in it.
@@ -114,4 +158,22 @@ fn deny(root: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     bail!("advisories apply:\n{said}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summaries_are_added_up() {
+        let mut sum = Sum::default();
+        for line in [
+            "running 3 tests",
+            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.1s",
+            "test result: FAILED. 20 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out",
+        ] {
+            sum.add(line);
+        }
+        assert_eq!(sum, Sum { passed: 23, failed: 2, ignored: 1 });
+    }
 }
