@@ -8,10 +8,10 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::config::Config;
 use crate::failure::{self, Effect};
+use crate::wire::Answer;
 
 /// One call to the gateway.
 pub(crate) struct Call<'a> {
@@ -66,22 +66,18 @@ impl<'a> Call<'a> {
 }
 
 /// Sends a call and reads its answer; whatever is not 2xx with JSON is an error.
-pub(crate) async fn send<T: DeserializeOwned>(
-    config: &Config,
-    cx: &CallContext,
-    call: Call<'_>,
-) -> Result<T> {
+pub(crate) async fn send<T: Answer>(config: &Config, cx: &CallContext, call: Call<'_>) -> Result<T> {
     let effect = call.effect;
     let response = cx.send(request(config, call)?).await?;
     read(cx, effect, &response)
 }
 
-fn read<T: DeserializeOwned>(cx: &CallContext, effect: Effect, response: &Response<Bytes>) -> Result<T> {
+fn read<T: Answer>(cx: &CallContext, effect: Effect, response: &Response<Bytes>) -> Result<T> {
     if !response.status().is_success() {
         return Err(failure::from_response(cx, effect, response));
     }
     let parsed = serde_json::from_slice::<serde_json::Value>(response.body()).ok();
-    let value = parsed.filter(|value| value.is_object() || value.is_array());
+    let value = parsed.filter(|value| value.is_object() || (T::MAY_BE_LIST && value.is_array()));
     let value = value.and_then(|value| serde_json::from_value(value).ok());
     value.ok_or_else(|| failure::unreadable(cx, effect, response))
 }

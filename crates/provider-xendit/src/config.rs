@@ -22,6 +22,7 @@ pub(crate) struct Config {
     pub(crate) business_id: Option<String>,
     pub(crate) for_user_id: Option<HeaderValue>,
     pub(crate) customers: Customers,
+    pub(crate) mode: Mode,
     /// Whether the account is a sandbox on this machine, to which plain HTTP is spoken.
     pub(crate) local: bool,
 }
@@ -54,7 +55,7 @@ struct Table {
     #[serde(default)]
     customers: Customers,
     #[serde(default)]
-    base_url: Option<Url>,
+    base_url: Option<String>,
 }
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
@@ -83,19 +84,20 @@ impl Config {
             business_id: not_blank(settings, ".business_id", table.business_id)?,
             for_user_id: for_user_id(settings, table.for_user_id)?,
             customers: table.customers,
+            mode: settings.mode,
             local,
         })
     }
 }
 
-fn base_url(settings: &Settings, url: Option<Url>) -> Result<(Url, bool)> {
+/// Read here and not by serde, whose error would repeat the text: it may hold a password.
+fn base_url(settings: &Settings, text: Option<String>) -> Result<(Url, bool)> {
     let wrong = |problem: &str| settings.wrong(".base_url", problem);
-    let url = match url {
-        Some(url) => url,
-        None => Url::parse(DEFAULT_BASE_URL).map_err(|_| wrong("not a URL"))?,
-    };
+    let text = text.as_deref().unwrap_or(DEFAULT_BASE_URL);
+    let url = Url::parse(text).map_err(|_| wrong("expected a URL, such as https://api.xendit.co"))?;
     let loopback = url.host_str().is_some_and(is_loopback);
-    let bare = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+    let bare = url.username().is_empty() && url.password().is_none();
+    let bare = bare && url.query().is_none() && url.fragment().is_none();
     if url.cannot_be_a_base() || !bare {
         return Err(wrong("expected scheme, host and nothing secret, such as https://api.xendit.co"));
     }

@@ -2,8 +2,8 @@
 //! customer and found again when it exists.
 
 use async_trait::async_trait;
-use billfold_core::Result;
 use billfold_core::provider::{CallContext, CustomerDirectory, EnsureCustomer};
+use billfold_core::{ErrorKind, Result};
 
 use crate::client::{Call, send};
 use crate::provider::Xendit;
@@ -13,9 +13,11 @@ use crate::{failure, map};
 #[async_trait]
 impl CustomerDirectory for Xendit {
     async fn ensure(&self, cx: &CallContext, customer: EnsureCustomer) -> Result<String> {
+        // The gateway wants keys that are unique across test and live, and a customer of ours may be at both.
+        let key = format!("{}-{}", cx.idempotency_key, self.config().mode.as_str());
         let call = Call::repeatable_post("/customers")
             .version(CUSTOMERS_VERSION)
-            .idempotency_key(&cx.idempotency_key)
+            .idempotency_key(&key)
             .json(&map::customer(&customer.reference, &customer.profile))?;
         let made = match send::<Customer>(self.config(), cx, call).await {
             Ok(made) => made.id,
@@ -40,7 +42,12 @@ impl Xendit {
         let call = Call::get(format!("/customers?{query}")).version(CUSTOMERS_VERSION);
         let list = match send::<CustomerList>(self.config(), cx, call).await {
             Ok(CustomerList::Page { data } | CustomerList::Bare(data)) => data,
-            Err(error) if matches!(failure::status(&error), Some(400 | 404)) => Vec::new(),
+            Err(error)
+                if error.kind() == ErrorKind::GatewayRejected
+                    && matches!(failure::status(&error), Some(400 | 404)) =>
+            {
+                Vec::new()
+            }
             Err(error) => return Err(error),
         };
         let found = list.into_iter().find(|customer| customer.reference_id.as_deref() == Some(reference));

@@ -38,16 +38,21 @@ pub(crate) fn from_response(cx: &CallContext, effect: Effect, response: &Respons
         request_id: header(response.headers(), "request-id").map(plain),
     };
     let code = fault.code.clone().map(|code| format!(" ({code})")).unwrap_or_default();
-    let error = match status {
-        401 | 403 => Error::new(
+    let error = match (status, fault.code.as_deref()) {
+        // It is not documented with which status an address outside the key's allow-list is refused.
+        (401 | 403, _) | (400..=499, Some("UNAUTHORIZED_SENDER_IP")) => Error::new(
             ErrorKind::GatewayAuthentication,
             format!("the gateway refused our credentials or their permissions{code}"),
         ),
-        429 => Error::new(ErrorKind::GatewayRateLimited, "the gateway asks to slow down")
+        (429, _) => Error::new(ErrorKind::GatewayRateLimited, "the gateway asks to slow down")
             .with_retry(Retry::SameKey { after: Some(wait(response.headers())) }),
-        500.. => Error::new(ErrorKind::GatewayUnavailable, "the gateway had an error of its own")
-            .with_retry(repeat(effect)),
-        400..=499 => Error::new(ErrorKind::GatewayRejected, format!("the gateway refused the request{code}")),
+        (500.., _) | (400..=499, Some("TEMPORARILY_UNAVAILABLE")) => {
+            Error::new(ErrorKind::GatewayUnavailable, "the gateway had an error of its own")
+                .with_retry(repeat(effect))
+        }
+        (400..=499, _) => {
+            Error::new(ErrorKind::GatewayRejected, format!("the gateway refused the request{code}"))
+        }
         _ => Error::new(
             ErrorKind::GatewayProtocol,
             "the gateway answered with a redirect or another unexpected status",
@@ -81,6 +86,12 @@ pub(crate) fn contradiction(cx: &CallContext, problem: &'static str) -> Error {
 /// The HTTP status of an error, when the gateway answered at all.
 pub(crate) fn status(error: &Error) -> Option<u16> {
     error.fault().and_then(|fault| fault.http_status)
+}
+
+/// Whether the gateway itself says that there is no such object. A 404 without its code may be anyone's,
+/// such as that of a proxy.
+pub(crate) fn is_not_found(error: &Error) -> bool {
+    status(error) == Some(404) && code(error).is_some()
 }
 
 /// The gateway's own code, when it gave one.

@@ -72,7 +72,13 @@ pub(crate) fn customer(reference: &str, profile: &CustomerProfile) -> wire::Crea
         mobile_number: profile.mobile_number.clone(),
         individual_detail: wire::IndividualDetail {
             given_names: profile.given_names.as_deref().unwrap_or_default().trim().to_owned(),
-            surname: profile.surname.clone(),
+            // The gateway refuses a name that is empty.
+            surname: profile
+                .surname
+                .as_deref()
+                .map(str::trim)
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned),
         },
     }
 }
@@ -116,10 +122,7 @@ pub(crate) fn method(token: &wire::Token) -> Option<ProviderMethod> {
     let id = token.payment_token_id.clone().or_else(|| token.id.clone())?;
     let mut reference = TokenRef::new(id);
     reference.customer.clone_from(&token.customer_id);
-    let channel = token
-        .channel_code
-        .as_deref()
-        .map_or_else(|| "UNKNOWN".to_owned(), |code| clean(code).unwrap_or_default());
+    let channel = token.channel_code.as_deref().and_then(clean).unwrap_or_else(|| "UNKNOWN".to_owned());
     let (kind, name) = describe(&channel);
     let mut mapped = ProviderMethod::new(reference, kind, channel, token_status(token.status.as_deref()));
     let card = &token.channel_properties.card_details;

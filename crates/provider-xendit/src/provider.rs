@@ -96,7 +96,7 @@ impl Xendit {
                 }
                 mapped.methods.push(method);
             }
-            Err(error) if failure::status(&error) == Some(404) => {
+            Err(error) if failure::is_not_found(&error) => {
                 mapped.status = ProviderSessionStatus::Processing;
             }
             Err(error) => return Err(error),
@@ -125,8 +125,10 @@ impl TokenizationProvider for Xendit {
         let body = map::create_session(&request, self.config.customers);
         let body = body.map_err(|problem| Error::invalid(problem.pointer, problem.message))?;
         let session: wire::Session = send(&self.config, cx, Call::post("/sessions").json(&body)?).await?;
-        self.check_business(cx, session.business_id.as_deref())?;
-        Self::mapped(cx, &session)
+        let made = self.check_business(cx, session.business_id.as_deref());
+        // Something was made, whatever is wrong with the answer.
+        made.and_then(|()| Self::mapped(cx, &session))
+            .map_err(|error| error.with_retry(Retry::OutcomeUnknown))
     }
 
     async fn fetch_session(&self, cx: &CallContext, session: SessionRef) -> Result<ProviderSession> {
@@ -139,13 +141,14 @@ impl TokenizationProvider for Xendit {
         let call = Call::repeatable_post(format!("/sessions/{reference}/cancel"));
         match self.session_call(cx, call, &reference).await {
             Ok(canceled) => Self::mapped(cx, &canceled),
-            // It was over before; how is the answer.
+            // It was over before; how is the answer. If it is still open, something else was refused.
             Err(error)
                 if matches!(failure::status(&error), Some(403 | 409 | 422))
                     && failure::code(&error).is_some() =>
             {
                 let session = self.get_session(cx, &reference).await?;
-                self.with_methods(cx, &session).await
+                let found = self.with_methods(cx, &session).await?;
+                if found.status == ProviderSessionStatus::Active { Err(error) } else { Ok(found) }
             }
             Err(error) => Err(error),
         }
@@ -173,7 +176,7 @@ impl TokenizationProvider for Xendit {
         let call = Call::repeatable_post(format!("/v3/payment_tokens/{id}/cancel")).version(TOKENS_VERSION);
         match send::<wire::Token>(&self.config, cx, call).await {
             Ok(_) => Ok(Deletion::Deleted),
-            Err(error) if failure::status(&error) == Some(404) => Ok(Deletion::AlreadyGone),
+            Err(error) if failure::is_not_found(&error) => Ok(Deletion::AlreadyGone),
             Err(error)
                 if matches!(
                     failure::code(&error),
@@ -189,7 +192,7 @@ impl TokenizationProvider for Xendit {
     async fn check(&self, cx: &CallContext) -> Result<()> {
         match self.get_session(cx, NO_SESSION).await {
             Ok(_) => Ok(()),
-            Err(error) if failure::status(&error) == Some(404) => Ok(()),
+            Err(error) if failure::is_not_found(&error) => Ok(()),
             Err(error) => Err(error),
         }
     }

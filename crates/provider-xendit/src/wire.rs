@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -95,6 +96,19 @@ pub(crate) struct IndividualDetail {
     pub(crate) given_names: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) surname: Option<String>,
+}
+
+/// What an answer is read as.
+pub(crate) trait Answer: DeserializeOwned {
+    /// Whether it may be a list; serde would fill any struct from one.
+    const MAY_BE_LIST: bool = false;
+}
+
+impl Answer for Session {}
+impl Answer for Token {}
+impl Answer for Customer {}
+impl Answer for CustomerList {
+    const MAY_BE_LIST: bool = true;
 }
 
 /// A session: the answer to create, get and cancel, and the `data` of its webhooks.
@@ -245,14 +259,14 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
 /// An object; anything else counts as one without fields.
 fn object<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
-    T: Default + serde::de::DeserializeOwned,
+    T: Default + DeserializeOwned,
     D: Deserializer<'de>,
 {
     Ok(from_object(Value::deserialize(deserializer)?).unwrap_or_default())
 }
 
 /// Reads an object and nothing else: serde would also fill a struct from an array.
-pub(crate) fn from_object<T: serde::de::DeserializeOwned>(value: Value) -> Option<T> {
+pub(crate) fn from_object<T: DeserializeOwned>(value: Value) -> Option<T> {
     if !value.is_object() {
         return None;
     }

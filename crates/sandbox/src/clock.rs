@@ -24,6 +24,12 @@ pub(crate) fn iso(millis: i64) -> String {
     jiff::Timestamp::from_millisecond(millis).map(|at| format!("{at:.3}")).unwrap_or_default()
 }
 
+/// Year and month of a moment, as expiry dates count them.
+pub(crate) fn year_and_month(millis: i64) -> (i16, i8) {
+    let at = jiff::Timestamp::from_millisecond(millis).unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC);
+    (at.year(), at.month())
+}
+
 /// Milliseconds of a time that a client wrote.
 pub(crate) fn parse(text: &str) -> Option<i64> {
     text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)

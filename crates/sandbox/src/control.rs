@@ -150,7 +150,8 @@ impl SandboxControl {
             .with(|state, _| state.xendit.tokens.iter().map(|(_, token)| token.clone().into()).collect())
     }
 
-    /// Puts a token into a status and sends the webhook for it. `false` when there is no such token.
+    /// Puts a token into a status and sends the webhook for it, if there is one. `false` when there is no
+    /// such token.
     pub fn set_token_status(&self, token: &str, status: &str, failure_code: Option<&str>) -> bool {
         xendit::set_token_status(&self.world, token, status, failure_code)
     }

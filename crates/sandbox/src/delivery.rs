@@ -33,7 +33,7 @@ pub enum DeliveryState {
     Delivered,
     /// Never answered with 2xx, in seven attempts.
     Failed,
-    /// Not answered in time; the gateway does not try again.
+    /// Not answered in time; the gateway does not try again by itself.
     Timeout,
     /// There was no URL to send it to.
     UrlNotSet,
@@ -166,6 +166,10 @@ impl Outbox {
             Outcome::TimedOut | Outcome::Refused | Outcome::NoUrl => None,
         };
         delivery.attempts.push(Attempt { at: iso(at), status });
+        // Ordered again while it was on its way: then that is still to come.
+        if delivery.state == DeliveryState::Pending {
+            return;
+        }
         delivery.state = match outcome {
             Outcome::Answered(status) if (200..300).contains(&status) => DeliveryState::Delivered,
             Outcome::TimedOut => DeliveryState::Timeout,
@@ -232,4 +236,24 @@ async fn send(world: &World, client: &reqwest::Client, delivery: Delivery) {
     };
     let retry_scale = world.config.retry_scale;
     world.with(|state, now| state.outbox.finish(delivery.id, now, outcome, retry_scale));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_sent_again_while_it_is_on_its_way_is_sent_again() {
+        for outcome in [Outcome::Answered(200), Outcome::Answered(500), Outcome::TimedOut, Outcome::Refused] {
+            let mut outbox = Outbox::default();
+            outbox.push("event", &Value::Null, None, 0);
+            assert_eq!(outbox.take_due(0).len(), 1);
+            assert!(outbox.resend(1, 1));
+            outbox.finish(1, 2, outcome, 1);
+            assert_eq!(outbox.take_due(2).len(), 1);
+            outbox.finish(1, 3, Outcome::Answered(200), 1);
+            assert_eq!(outbox.deliveries[0].state, DeliveryState::Delivered);
+            assert_eq!(outbox.deliveries[0].attempts.len(), 2);
+        }
+    }
 }

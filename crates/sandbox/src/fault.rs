@@ -36,6 +36,7 @@ pub enum Fault {
 
 /// Orders a fault for the next `times` requests that match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FaultOrder {
     /// `POST`; any method when left out.
     #[serde(default)]

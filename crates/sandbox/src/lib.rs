@@ -6,7 +6,7 @@
 //!
 //! - return URLs may be plain HTTP when their host is this machine;
 //! - retries of webhooks come [`SandboxConfig::retry_scale`] times sooner;
-//! - a webhook that is not answered within 5 seconds counts as timed out (30 seconds there);
+//! - a webhook has 5 seconds to be answered before it counts as timed out and is not repeated, [`SandboxConfig::webhook_timeout`] (30 seconds there);
 //! - everything below `/_sandbox/` is the control API: it plays the customer, orders faults,
 //!   shapes the webhook channel and shows every request that was received.
 //!
@@ -55,6 +55,8 @@ pub struct SandboxConfig {
     /// How many times sooner than the real one webhooks are tried again; the first retry comes
     /// after 15 minutes divided by this.
     pub retry_scale: u32,
+    /// How long a webhook may take to be answered.
+    pub webhook_timeout: Duration,
     /// Whether `RECURRING` and `MERCHANT_UNSCHEDULED` need a `recurring_configuration`, as the API
     /// reference says. The guide's own example does without; turn this off to replay it.
     pub strict_recurring: bool,
@@ -71,6 +73,7 @@ impl Default for SandboxConfig {
             webhook_url: None,
             business_id: "5f27a14a9bf05c73dd040bc8".to_owned(),
             retry_scale: 600,
+            webhook_timeout: Duration::from_secs(5),
             strict_recurring: true,
             rate_limit: 6_000,
         }
@@ -114,7 +117,7 @@ impl Sandbox {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(5))
+            .timeout(config.webhook_timeout)
             .no_proxy()
             .build()
             .map_err(SandboxError::Client)?;

@@ -37,12 +37,14 @@ pub(crate) fn is_authorized(world: &World, headers: &HeaderMap) -> bool {
     given.and_then(|value| value.strip_prefix("Basic ")) == Some(expected.as_str())
 }
 
-/// Puts a token into a status, and tells of it. `false` when there is no such token.
+/// Puts a token into a status, and tells of it where the gateway has an event for that. `false` when there
+/// is no such token.
 pub(crate) fn set_token_status(world: &World, token: &str, status: &str, failure_code: Option<&str>) -> bool {
     let event = match status {
-        "ACTIVE" => "payment_token.activation",
-        "EXPIRED" => "payment_token.expiry",
-        _ => "payment_token.failure",
+        "ACTIVE" => Some("payment_token.activation"),
+        "FAILED" => Some("payment_token.failure"),
+        "EXPIRED" => Some("payment_token.expiry"),
+        _ => None,
     };
     let business = Some(world.config.business_id.clone());
     world.with(|state, now| {
@@ -53,7 +55,9 @@ pub(crate) fn set_token_status(world: &World, token: &str, status: &str, failure
             token.insert("failure_code".to_owned(), code.into());
         }
         let object = serde_json::Value::Object(token.clone());
-        state.outbox.push(event, &object, business, now);
+        if let Some(event) = event {
+            state.outbox.push(event, &object, business, now);
+        }
         true
     })
 }

@@ -40,7 +40,8 @@ async fn authorize(State(world): State<Arc<World>>, request: Request, next: Next
     }
     let endpoint =
         request.extensions().get::<axum::extract::MatchedPath>().map(|path| path.as_str().to_owned());
-    let endpoint = format!("{} {}", request.method(), endpoint.unwrap_or_default());
+    let endpoint =
+        format!("{} {} {}", account(request.headers()), request.method(), endpoint.unwrap_or_default());
     let limit = world.config.rate_limit;
     let (left, reset) = world.with(|state, now| state.xendit.count(&endpoint, limit, now));
     let mut response = match left {

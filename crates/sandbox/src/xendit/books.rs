@@ -140,7 +140,7 @@ impl Books {
         Some(token)
     }
 
-    /// Counts a call to an endpoint; how many are left in this minute, and when it ends, in seconds.
+    /// Counts a call of an account to an endpoint; how many are left in this minute, and when it ends, in seconds.
     pub(super) fn count(&mut self, endpoint: &str, limit: u32, now: i64) -> (Option<u32>, i64) {
         let (began, calls) = self.calls.entry(endpoint.to_owned()).or_insert((now, 0));
         if now - *began >= 60_000 {

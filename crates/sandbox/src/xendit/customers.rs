@@ -148,13 +148,12 @@ fn check_version(headers: &HeaderMap) -> Result<(), ApiError> {
 
 fn check(body: &Map<String, Value>) -> Result<(), ApiError> {
     let mut problems = Vec::new();
-    let text = |pointer: &str| {
-        Value::Object(body.clone()).pointer(pointer).and_then(Value::as_str).map(str::to_owned)
-    };
+    let body = Value::Object(body.clone());
     let mut between = |pointer: &str, min: usize, max: usize, required: bool| {
-        let wrong = match text(pointer) {
-            None => required,
-            Some(value) => !(min..=max).contains(&value.chars().count()),
+        let wrong = match body.pointer(pointer) {
+            None | Some(Value::Null) => required,
+            Some(Value::String(text)) => !(min..=max).contains(&text.chars().count()),
+            Some(_) => true,
         };
         if wrong {
             problems
@@ -164,7 +163,7 @@ fn check(body: &Map<String, Value>) -> Result<(), ApiError> {
     between("/reference_id", 1, 255, true);
     between("/email", 3, 50, false);
     between("/mobile_number", 7, 16, false);
-    match text("/type").as_deref() {
+    match body.pointer("/type").and_then(Value::as_str) {
         Some("INDIVIDUAL") => between("/individual_detail/given_names", 1, 50, true),
         Some("BUSINESS") => between("/business_detail/business_name", 1, 255, true),
         _ => {

@@ -22,8 +22,12 @@ impl ApiError {
 
     /// A body that breaks the schema; each pair is a path and what is wrong there.
     pub(super) fn schema(problems: &[(String, String)]) -> Self {
-        let first =
-            problems.first().map(|(path, problem)| format!("request{path} {problem}")).unwrap_or_default();
+        let first = problems.first().map(|(path, problem)| {
+            // What is missing is missed by what should contain it.
+            let container = path.rsplit_once('/').filter(|_| problem.starts_with("must have required"));
+            format!("request{} {problem}", container.map_or(path.as_str(), |(container, _)| container))
+        });
+        let first = first.unwrap_or_default();
         let mut error = Self::new(400, "API_VALIDATION_ERROR", first);
         error.errors =
             problems.iter().map(|(path, problem)| json!({"message": problem, "path": path})).collect();

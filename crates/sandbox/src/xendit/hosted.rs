@@ -13,6 +13,7 @@ use super::books::{Saved, Session, object_id};
 use super::cards::{self, TestCard};
 use super::channels::{self, Channel, Kind};
 use super::pages;
+use crate::clock::year_and_month;
 use crate::server::World;
 
 pub(super) fn routes() -> Router<Arc<World>> {
@@ -71,7 +72,7 @@ async fn submit(
     };
     let field = |name: &str| form.get(name).map(|value| value.trim().to_owned()).unwrap_or_default();
     let saved = match channel.kind {
-        Kind::Card => match card_form(&field) {
+        Kind::Card => match card_form(&field, world.now()) {
             Ok((card, saved)) if card.challenge => return challenged(&world, &link, saved),
             Ok((_, saved)) => saved,
             Err(problem) => return fail(&world, &link, &session, &channel, &problem),
@@ -217,10 +218,11 @@ pub(crate) fn decline(world: &World, session_id: &str, saved: Saved, failure_cod
         if state.xendit.session(session_id).is_none_or(|session| !session.is_active()) {
             return false;
         }
-        let Some(mut token) = state.xendit.make_token(session_id, &saved, Some("FAILED"), now) else {
-            return false;
-        };
+        let made = state.xendit.make_token(session_id, &saved, Some("FAILED"), now);
+        let id = made.as_ref().and_then(|token| token.get("payment_token_id")?.as_str()).unwrap_or_default();
+        let Some(token) = state.xendit.token_of(None, id) else { return false };
         token.insert("failure_code".to_owned(), failure_code.into());
+        let token = token.clone();
         if let Some(session) = state.xendit.session(session_id) {
             session.last_failure = Some(format!("The attempt failed: {failure_code}. You can try again."));
         }
@@ -235,13 +237,13 @@ pub(crate) fn decline_any(world: &World, session_id: &str, failure_code: &str) -
     decline(world, session_id, card_saved(card, "12", "2034", "Lorem Ipsum"), failure_code)
 }
 
-fn card_form(field: &dyn Fn(&str) -> String) -> Result<(TestCard, Saved), String> {
+fn card_form(field: &dyn Fn(&str) -> String, now: i64) -> Result<(TestCard, Saved), String> {
     let card =
         cards::find(&field("card-number")).ok_or("This card is not one of the test cards listed below")?;
-    let month: u8 = field("card-expiry-month").parse().map_err(|_| "Enter the month of expiry")?;
-    let year: u16 = field("card-expiry-year").parse().map_err(|_| "Enter the year of expiry")?;
+    let month: i8 = field("card-expiry-month").parse().map_err(|_| "Enter the month of expiry")?;
+    let year: i16 = field("card-expiry-year").parse().map_err(|_| "Enter the year of expiry")?;
     let year = if year < 100 { year + 2000 } else { year };
-    if !(1..=12).contains(&month) || !(2026..=2099).contains(&year) {
+    if !(1..=12).contains(&month) || (year, month) < year_and_month(now) || year > 2099 {
         return Err("Enter an expiry date in the future".to_owned());
     }
     let digits = if card.network == "AMEX" { 4 } else { 3 };

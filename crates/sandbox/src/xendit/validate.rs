@@ -1,4 +1,6 @@
-//! What `POST /sessions` refuses, field by field.
+//! What `POST /sessions` refuses: first what breaks the schema, then each broken rule by its own code.
+
+mod schema;
 
 use serde_json::{Map, Value};
 
@@ -6,30 +8,6 @@ use super::channels::{self, CURRENCIES};
 use super::error::ApiError;
 use crate::clock::parse;
 
-const FIELDS: [&str; 22] = [
-    "reference_id",
-    "session_type",
-    "mode",
-    "amount",
-    "currency",
-    "country",
-    "customer_id",
-    "customer",
-    "allow_save_payment_method",
-    "capture_method",
-    "channel_properties",
-    "allowed_payment_channels",
-    "expires_at",
-    "locale",
-    "metadata",
-    "description",
-    "items",
-    "success_return_url",
-    "cancel_return_url",
-    "components_configuration",
-    "notification_channels",
-    "payment_link_configuration",
-];
 const MIN_LIFETIME: i64 = 10 * 60_000;
 /// The documentation names no maximum; a year refuses what is surely a mistake.
 const MAX_LIFETIME: i64 = 366 * 24 * 3_600_000;
@@ -41,7 +19,7 @@ pub(super) struct Rules {
 
 /// Checks a whole request; schema problems come first and together, then the first broken rule.
 pub(super) fn session(body: &Map<String, Value>, rules: &Rules) -> Result<(), ApiError> {
-    schema(body, rules)?;
+    schema::check(body, rules.strict_recurring)?;
     let text = |field: &str| body.get(field).and_then(Value::as_str).unwrap_or_default();
     if text("session_type") != "SAVE" {
         return Err(ApiError::new(
@@ -57,7 +35,7 @@ pub(super) fn session(body: &Map<String, Value>, rules: &Rules) -> Result<(), Ap
             "The mode is not supported by this sandbox, which hosts payment links",
         ));
     }
-    if body.get("amount").and_then(Value::as_i64) != Some(0) {
+    if body.get("amount").and_then(Value::as_f64) != Some(0.0) {
         return Err(ApiError::new(400, "INVALID_AMOUNT", "The amount must be 0 when session_type is SAVE"));
     }
     if !CURRENCIES.contains(&text("currency")) {
@@ -80,6 +58,15 @@ pub(super) fn session(body: &Map<String, Value>, rules: &Rules) -> Result<(), Ap
             "capture_method is not allowed when session_type is SAVE",
         ));
     }
+    if let Some(id) = body.get("customer_id").filter(|id| !id.is_null())
+        && id.as_str().is_none_or(|id| id.len() != 41 || !id.starts_with("cust-"))
+    {
+        return Err(ApiError::new(
+            400,
+            "INVALID_CUSTOMER_ID",
+            "The customer_id must have 41 characters and begin with cust-",
+        ));
+    }
     if is_null(body.get("customer")) && is_null(body.get("customer_id")) {
         return Err(ApiError::new(
             400,
@@ -95,122 +82,6 @@ pub(super) fn session(body: &Map<String, Value>, rules: &Rules) -> Result<(), Ap
 
 fn is_null(value: Option<&Value>) -> bool {
     value.is_none_or(Value::is_null)
-}
-
-fn schema(body: &Map<String, Value>, rules: &Rules) -> Result<(), ApiError> {
-    let mut problems = Vec::new();
-    let mut add = |path: &str, problem: &str| problems.push((format!("/body{path}"), problem.to_owned()));
-    for field in ["reference_id", "session_type", "mode", "amount", "currency", "country"] {
-        if is_null(body.get(field)) {
-            add(&format!("/{field}"), &format!("must have required property '{field}'"));
-        }
-    }
-    for field in body.keys().filter(|field| !FIELDS.contains(&field.as_str())) {
-        add(&format!("/{field}"), "must NOT have additional properties");
-    }
-    let limits = [("reference_id", 1, 64), ("description", 1, 1000), ("locale", 2, 2)];
-    for (field, min, max) in limits {
-        match body.get(field) {
-            None | Some(Value::Null) => {}
-            Some(Value::String(text)) if (min..=max).contains(&text.chars().count()) => {}
-            Some(_) => add(&format!("/{field}"), &format!("must be a string of {min} to {max} characters")),
-        }
-    }
-    if body.get("amount").is_some_and(|amount| !amount.is_null() && !amount.is_number()) {
-        add("/amount", "must be number");
-    }
-    if let Some(id) = body.get("customer_id").filter(|id| !id.is_null())
-        && id.as_str().is_none_or(|id| id.len() != 41 || !id.starts_with("cust-"))
-    {
-        return Err(ApiError::new(
-            400,
-            "INVALID_CUSTOMER_ID",
-            "The customer_id must have 41 characters and begin with cust-",
-        ));
-    }
-    if let Some(customer) = body.get("customer").filter(|customer| !customer.is_null()) {
-        inline_customer(customer, &mut add);
-    }
-    cards(body, rules, &mut add);
-    if problems.is_empty() { Ok(()) } else { Err(ApiError::schema(&problems)) }
-}
-
-fn inline_customer(customer: &Value, add: &mut impl FnMut(&str, &str)) {
-    if customer.get("type").and_then(Value::as_str) != Some("INDIVIDUAL") {
-        add("/customer/type", "must be equal to one of the allowed values");
-    }
-    let reference = customer.get("reference_id").and_then(Value::as_str).unwrap_or_default();
-    if reference.is_empty() || reference.chars().count() > 255 {
-        add("/customer/reference_id", "must be a string of 1 to 255 characters");
-    }
-    let names =
-        customer.pointer("/individual_detail/given_names").and_then(Value::as_str).unwrap_or_default();
-    if names.is_empty() || names.chars().count() > 50 {
-        add("/customer/individual_detail/given_names", "must be a string of 1 to 50 characters");
-    }
-    if customer
-        .get("email")
-        .and_then(Value::as_str)
-        .is_some_and(|email| email.len() > 50 || !email.contains('@'))
-    {
-        add("/customer/email", "must match format \"email\"");
-    }
-    let number = customer.get("mobile_number").and_then(Value::as_str);
-    if number.is_some_and(|number| !is_e164(number)) {
-        add("/customer/mobile_number", "must match the E.164 format");
-    }
-    let known = ["type", "reference_id", "individual_detail", "email", "mobile_number"];
-    let fields = customer.as_object().into_iter().flat_map(Map::keys);
-    for field in fields.filter(|field| !known.contains(&field.as_str())) {
-        add(&format!("/customer/{field}"), "must NOT have additional properties");
-    }
-}
-
-fn is_e164(number: &str) -> bool {
-    number
-        .strip_prefix('+')
-        .is_some_and(|digits| (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()))
-}
-
-fn cards(body: &Map<String, Value>, rules: &Rules, add: &mut impl FnMut(&str, &str)) {
-    let Some(cards) = body.get("channel_properties").and_then(|properties| properties.get("cards")) else {
-        return;
-    };
-    let path = "/channel_properties/cards";
-    let known = ["card_on_file_type", "recurring_configuration", "skip_three_ds", "mid_label"];
-    for field in
-        cards.as_object().into_iter().flat_map(Map::keys).filter(|field| !known.contains(&field.as_str()))
-    {
-        add(&format!("{path}/{field}"), "must NOT have additional properties");
-    }
-    let usage = cards.get("card_on_file_type").and_then(Value::as_str);
-    if usage
-        .is_some_and(|usage| !["RECURRING", "MERCHANT_UNSCHEDULED", "CUSTOMER_UNSCHEDULED"].contains(&usage))
-    {
-        add(&format!("{path}/card_on_file_type"), "must be equal to one of the allowed values");
-    }
-    let merchant_initiated = usage.is_some_and(|usage| usage != "CUSTOMER_UNSCHEDULED");
-    match cards.get("recurring_configuration") {
-        None if merchant_initiated && rules.strict_recurring => {
-            add(
-                &format!("{path}/recurring_configuration"),
-                "must have required property 'recurring_configuration'",
-            );
-        }
-        None => {}
-        Some(terms) => {
-            if terms.get("recurring_frequency").and_then(Value::as_u64).is_none_or(|days| days == 0) {
-                add(&format!("{path}/recurring_configuration/recurring_frequency"), "must be integer");
-            }
-            let expiry = terms.get("recurring_expiry").and_then(Value::as_str).unwrap_or_default();
-            if expiry.parse::<jiff::civil::Date>().is_err() {
-                add(
-                    &format!("{path}/recurring_configuration/recurring_expiry"),
-                    "must match format \"date\"",
-                );
-            }
-        }
-    }
 }
 
 fn allowed(body: &Map<String, Value>, channels: &[channels::Channel]) -> Result<(), ApiError> {
