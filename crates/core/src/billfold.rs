@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::entropy::{Entropy, SystemEntropy};
+use crate::erasure::ErasureLedger;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gateway::Gateway;
 use crate::name::{GatewayName, TenantId};
@@ -32,6 +33,7 @@ struct Inner {
     schedule: Schedule,
     work: Notify,
     development: bool,
+    ledger: Option<Arc<dyn ErasureLedger>>,
 }
 
 /// Puts a [`Billfold`] together.
@@ -44,6 +46,7 @@ pub struct BillfoldBuilder {
     public_url: Url,
     schedule: Schedule,
     development: bool,
+    ledger: Option<Arc<dyn ErasureLedger>>,
 }
 
 impl Billfold {
@@ -59,6 +62,7 @@ impl Billfold {
             public_url,
             schedule: Schedule::default(),
             development: false,
+            ledger: None,
         }
     }
 
@@ -104,8 +108,13 @@ impl Billfold {
         self.inner.clock.now()
     }
 
-    pub(crate) fn vault(&self) -> &Vault {
+    /// The vault: for the merchant's own values, and for rotation and verification.
+    pub fn vault(&self) -> &Vault {
         &self.inner.vault
+    }
+
+    pub(crate) fn ledger(&self) -> Option<&Arc<dyn ErasureLedger>> {
+        self.inner.ledger.as_ref()
     }
 
     pub(crate) fn public_url(&self) -> &Url {
@@ -164,6 +173,12 @@ impl BillfoldBuilder {
         self
     }
 
+    /// Keeps a ledger of erasures where a restore of the database does not reach.
+    pub fn erasure_ledger(mut self, ledger: Arc<dyn ErasureLedger>) -> Self {
+        self.ledger = Some(ledger);
+        self
+    }
+
     /// The finished value. Two gateways of one name are a configuration error.
     pub fn build(self) -> Result<Billfold> {
         let mut gateways = BTreeMap::new();
@@ -186,6 +201,7 @@ impl BillfoldBuilder {
             schedule: self.schedule,
             work: Notify::new(),
             development: self.development,
+            ledger: self.ledger,
         };
         Ok(Billfold { inner: Arc::new(inner) })
     }

@@ -1,11 +1,10 @@
 //! The merchant's payers.
 
 use crate::clock::Timestamp;
-use crate::id::CustomerId;
+use crate::id::{CustomerId, ErasureId, VaultRecordId};
 use crate::name::{GatewayName, TenantId};
-use crate::vault::Sealed;
 
-/// A customer as stored. The profile is sealed; the merchant's reference finds the row.
+/// A customer as stored. The profile lies in the vault; the merchant's reference finds the row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Customer {
     /// Stable id.
@@ -14,8 +13,10 @@ pub struct Customer {
     pub tenant: TenantId,
     /// The merchant's own id of the customer, unique within the tenant.
     pub reference: String,
-    /// Sealed [`crate::provider::CustomerProfile`].
-    pub profile: Sealed,
+    /// The sealed [`crate::provider::CustomerProfile`].
+    pub profile: VaultRecordId,
+    /// Set once the customer is being erased: nobody is shown them any more.
+    pub erasure: Option<ErasureId>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.

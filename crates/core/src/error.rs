@@ -19,6 +19,8 @@ pub enum ErrorKind {
     Gone,
     /// The caller did not prove who it is.
     Unauthenticated,
+    /// The caller may not do this.
+    Forbidden,
     /// The object's state does not allow this.
     Conflict,
     /// The gateway cannot do this at all, by its declared capabilities.
@@ -39,6 +41,8 @@ pub enum ErrorKind {
     Store,
     /// A sealed value did not open.
     Vault,
+    /// The key service cannot be asked, so nothing can be sealed or opened now.
+    KeysUnavailable,
     /// A defect in Billfold or in a provider.
     Internal,
 }

@@ -42,6 +42,9 @@ pub struct DeliveryKind;
 /// Marks removal ids: a token that still has to be deleted at its gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RemovalKind;
+/// Marks erasure ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ErasureKind;
 /// Marks event ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventIdKind;
@@ -67,6 +70,9 @@ impl IdKind for DeliveryKind {
 impl IdKind for RemovalKind {
     const PREFIX: &'static str = "rmv";
 }
+impl IdKind for ErasureKind {
+    const PREFIX: &'static str = "ers";
+}
 impl IdKind for EventIdKind {
     const PREFIX: &'static str = "evt";
 }
@@ -86,6 +92,8 @@ pub type VaultRecordId = Id<VaultRecordKind>;
 pub type DeliveryId = Id<DeliveryKind>;
 /// `rmv_…`: a token awaiting deletion at its gateway.
 pub type RemovalId = Id<RemovalKind>;
+/// `ers_…`: a customer's erasure.
+pub type ErasureId = Id<ErasureKind>;
 /// `evt_…`: something the merchant's system is told.
 pub type EventId = Id<EventIdKind>;
 /// `key_…`: the public half of an API key.

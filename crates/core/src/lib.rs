@@ -6,11 +6,13 @@
 //! [`provider::TokenizationProvider`]. This crate names no provider, no database and no web
 //! framework.
 
+pub mod audit;
 pub mod billfold;
 pub mod capability;
 pub mod clock;
 pub mod customer;
 pub mod entropy;
+pub mod erasure;
 pub mod error;
 pub mod gateway;
 pub mod id;
@@ -20,6 +22,7 @@ pub mod payment_method;
 pub mod provider;
 pub mod registry;
 pub mod schedule;
+pub mod scope;
 pub mod secret;
 pub mod session;
 pub mod settings;
@@ -31,4 +34,6 @@ pub mod view;
 
 pub use billfold::{Billfold, BillfoldBuilder};
 pub use error::{Error, ErrorKind, Result};
-pub use use_cases::{ApiKeyView, CustomerSelector, DeliveryView, EventView, IssuedApiKey, StartSession};
+pub use use_cases::{
+    ApiKeyView, CustomerSelector, DeliveryView, EventView, IssuedApiKey, Principal, StartSession,
+};

@@ -27,6 +27,12 @@ pub struct Schedule {
     pub pending_methods: Vec<Duration>,
     /// How long a worker owns what it claimed.
     pub lease: Duration,
+    /// Between attempts to finish an erasure whose gateway does not let go.
+    pub erasure_retry: Duration,
+    /// After which an erased customer's keys and values are destroyed whatever the gateway says.
+    pub erasure_deadline: Duration,
+    /// How long a webhook's body is kept.
+    pub webhook_retention: Duration,
 }
 
 impl Default for Schedule {
@@ -48,6 +54,9 @@ impl Default for Schedule {
             removal_attempts: 40,
             pending_methods: vec![MINUTE, 10 * MINUTE, HOUR, 6 * HOUR, 24 * HOUR],
             lease: MINUTE,
+            erasure_retry: 5 * MINUTE,
+            erasure_deadline: 24 * HOUR,
+            webhook_retention: 30 * 24 * HOUR,
         }
     }
 }

@@ -9,12 +9,11 @@ use url::Url;
 
 use crate::capability::Usage;
 use crate::clock::Timestamp;
-use crate::id::{CustomerId, PaymentMethodId, SessionId};
+use crate::id::{CustomerId, PaymentMethodId, SessionId, VaultRecordId};
 use crate::money::{Country, Currency};
 use crate::name::{GatewayName, TenantId};
 use crate::provider::RecurringTerms;
 use crate::settings::Mode;
-use crate::vault::Sealed;
 pub use state::SessionStatus;
 
 /// By which way a session was settled. The sweep's share is the rate of lost webhooks.
@@ -89,8 +88,8 @@ pub struct Session {
     pub status: SessionStatus,
     /// The gateway's id, once known.
     pub provider_reference: Option<String>,
-    /// Sealed [`crate::view::Next`]: the link to the hosted page lets its bearer act as the customer.
-    pub next: Option<Sealed>,
+    /// The sealed [`crate::view::Next`]: the link to the hosted page lets its bearer act as the customer.
+    pub next: Option<VaultRecordId>,
     /// SHA-256 of the nonce in the return URL.
     pub nonce_hash: Vec<u8>,
     /// When it ends by itself.

@@ -1,4 +1,4 @@
-//! The settings table of one gateway, read by the provider that owns it.
+//! The settings table of one gateway, read by the provider that owns it; and how any such table is read.
 
 use std::fmt;
 
@@ -44,17 +44,12 @@ pub struct Settings {
 impl Settings {
     /// Reads the table as `T`. The error names file, key and what was expected, and never a value.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_path_to_error::deserialize(&self.values).map_err(|error| {
-            let path = error.path().to_string();
-            let path = if path == "." { String::new() } else { format!(".{path}") };
-            self.wrong(&path, &without_values(&error.inner().to_string()))
-        })
+        parse(&self.values, |key, problem| self.wrong(key, problem))
     }
 
     /// An error about one key of the table, such as `.secret_key`.
     pub fn wrong(&self, key: &str, problem: &str) -> Error {
-        let Self { gateway, origin, .. } = self;
-        Error::new(ErrorKind::Configuration, format!("{origin}: gateways.{gateway}.settings{key}: {problem}"))
+        wrong(&self.origin, &format!("gateways.{}.settings", self.gateway), key, problem)
     }
 }
 
@@ -81,6 +76,23 @@ impl fmt::Debug for Settings {
             .field("mode", &self.mode)
             .finish_non_exhaustive()
     }
+}
+
+/// Reads a table as `T`; `wrong` makes the error of one key and its problem.
+pub(crate) fn parse<T: DeserializeOwned>(
+    values: &serde_json::Value,
+    wrong: impl FnOnce(&str, &str) -> Error,
+) -> Result<T> {
+    serde_path_to_error::deserialize(values).map_err(|error| {
+        let path = error.path().to_string();
+        let path = if path == "." { String::new() } else { format!(".{path}") };
+        wrong(&path, &without_values(&error.inner().to_string()))
+    })
+}
+
+/// The error of one key of the table that stands at `table` in the file `origin`.
+pub(crate) fn wrong(origin: &str, table: &str, key: &str, problem: &str) -> Error {
+    Error::new(ErrorKind::Configuration, format!("{origin}: {table}{key}: {problem}"))
 }
 
 #[cfg(test)]

@@ -15,15 +15,17 @@ use async_trait::async_trait;
 
 pub use records::{ApiKey, Delivery, DeliveryState, Event, Page, Removal};
 
+use crate::audit::{AuditDraft, AuditEntry};
 use crate::capability::Usage;
 use crate::clock::Timestamp;
 use crate::customer::{Customer, GatewayCustomer};
+use crate::erasure::{Erasure, Shred};
 use crate::error::{Error, ErrorKind, Retry};
-use crate::id::{ApiKeyId, CustomerId, PaymentMethodId, SessionId, VaultRecordId};
+use crate::id::{ApiKeyId, CustomerId, ErasureId, PaymentMethodId, SessionId, VaultRecordId};
 use crate::name::{GatewayName, TenantId};
 use crate::payment_method::PaymentMethod;
 use crate::session::Session;
-use crate::vault::{Fingerprint, VaultRecord};
+use crate::vault::{Fingerprint, KeyCount, KeyId, KeyPurpose, Suite, VaultKey, VaultRecord, WrapperId};
 
 /// The database could not do what was asked. `message` is for logs; it holds no row's values.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +50,9 @@ impl From<StoreError> for Error {
     }
 }
 
+/// What is left of an event about an erased customer: its place in the stream.
+pub const ERASED: &str = r#"{"erased":true}"#;
+
 /// The result of a store call.
 pub type StoreResult<T> = Result<T, StoreError>;
 
@@ -71,8 +76,10 @@ pub struct Changes {
     pub gateway_customers: Vec<GatewayCustomer>,
     /// Sessions; unique by (tenant, gateway, provider reference).
     pub sessions: Vec<Write<Session>>,
-    /// New sealed values.
-    pub vault_inserts: Vec<VaultRecord>,
+    /// Data keys; one primary key for each (tenant, subject, purpose).
+    pub vault_keys: Vec<Write<VaultKey>>,
+    /// Sealed values; unique by (tenant, owner, kind, fingerprint). Each names a stored key of its tenant.
+    pub vault: Vec<Write<VaultRecord>>,
     /// Methods; among those that are not deleted, unique by (tenant, gateway, token fingerprint),
     /// by (tenant, gateway, customer, instrument fingerprint, usage), and one default per customer.
     pub methods: Vec<Write<PaymentMethod>>,
@@ -80,12 +87,55 @@ pub struct Changes {
     pub removals: Vec<Write<Removal>>,
     /// Sealed values to destroy, by tenant and id.
     pub vault_deletes: Vec<(TenantId, VaultRecordId)>,
+    /// Data keys to destroy, by tenant and id. One that sealed a stored value makes the commit stale.
+    pub vault_key_deletes: Vec<(TenantId, KeyId)>,
     /// Webhooks; unique by (gateway, key).
     pub deliveries: Vec<Write<Delivery>>,
     /// API keys.
     pub api_keys: Vec<Write<ApiKey>>,
+    /// Erasures; unique by (tenant, subject).
+    pub erasures: Vec<Write<Erasure>>,
+    /// Owners whose rows, values and keys are destroyed.
+    pub shreds: Vec<Shred>,
+    /// Audit entries; each gets the next place of its tenant's trail.
+    pub audit: Vec<AuditDraft>,
     /// What the merchant is told; each gets the next sequence number of the database.
     pub events: Vec<Event>,
+}
+
+/// How a put ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VaultPut {
+    /// The record is stored; one that had ended gave way to it.
+    Created,
+    /// The owner has this value already.
+    Exists(Box<VaultRecord>),
+    /// The record's key is gone, or the record that was in the way. Seal anew.
+    Stale,
+}
+
+/// Which data keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyFilter {
+    /// Those of another root key.
+    NotWrappedBy(WrapperId),
+    /// Those of this root key.
+    WrappedBy(WrapperId),
+    /// Primary keys for data, of one tenant if named, made before a moment.
+    PrimaryDataMadeBefore(Option<TenantId>, Timestamp),
+    /// Keys for data that are not primary, sealed nothing that is still there, and have not changed since.
+    UnusedSince(Timestamp),
+    /// Every key for data.
+    Data,
+}
+
+/// Which sealed values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordFilter {
+    /// All of them.
+    All,
+    /// Those whose key is not primary, or whose suite is another than this.
+    ToReseal(Suite),
 }
 
 /// How a commit ended.
@@ -217,6 +267,97 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// A sealed value.
     async fn vault_record(&self, tenant: &TenantId, id: VaultRecordId) -> StoreResult<Option<VaultRecord>>;
+
+    /// Several sealed values, in no order; those that do not exist are left out.
+    async fn vault_records(&self, tenant: &TenantId, ids: &[VaultRecordId]) -> StoreResult<Vec<VaultRecord>>;
+
+    /// An owner's sealed values by id, ascending; of one kind if named.
+    async fn vault_records_of(
+        &self,
+        tenant: &TenantId,
+        owner: &str,
+        kind: Option<&str>,
+        page: Page<VaultRecordId>,
+    ) -> StoreResult<Vec<VaultRecord>>;
+
+    /// The sealed value with this fingerprint.
+    async fn vault_record_by_fingerprint(
+        &self,
+        tenant: &TenantId,
+        owner: &str,
+        kind: &str,
+        fingerprint: &Fingerprint,
+    ) -> StoreResult<Option<VaultRecord>>;
+
+    /// Stores a new sealed value unless its owner has it, in one statement. A record that ended by `now`
+    /// gives way.
+    async fn vault_put(&self, record: &VaultRecord, now: Timestamp) -> StoreResult<VaultPut>;
+
+    /// Up to `limit` sealed values that ended by `now`.
+    async fn expired_vault_records(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<(TenantId, VaultRecordId)>>;
+
+    /// Sealed values of all tenants by id, ascending: for sealing anew and for verification.
+    async fn vault_records_all(
+        &self,
+        filter: &RecordFilter,
+        after: Option<VaultRecordId>,
+        limit: u32,
+    ) -> StoreResult<Vec<VaultRecord>>;
+
+    /// How many of them there are.
+    async fn count_vault_records(&self, filter: &RecordFilter) -> StoreResult<i64>;
+
+    /// A data key.
+    async fn vault_key(&self, tenant: &TenantId, id: KeyId) -> StoreResult<Option<VaultKey>>;
+
+    /// The data key under which a subject's values are sealed now.
+    async fn primary_vault_key(
+        &self,
+        tenant: &TenantId,
+        subject: &str,
+        purpose: KeyPurpose,
+    ) -> StoreResult<Option<VaultKey>>;
+
+    /// Data keys of all tenants by id, ascending.
+    async fn vault_keys(
+        &self,
+        filter: &KeyFilter,
+        after: Option<KeyId>,
+        limit: u32,
+    ) -> StoreResult<Vec<VaultKey>>;
+
+    /// Data keys and what they sealed, by root key, purpose and state.
+    async fn vault_key_counts(&self) -> StoreResult<Vec<KeyCount>>;
+
+    /// One erasure.
+    async fn erasure(&self, tenant: &TenantId, id: ErasureId) -> StoreResult<Option<Erasure>>;
+
+    /// The erasure of a subject, by its keyed fingerprint.
+    async fn erasure_of(&self, tenant: &TenantId, subject: &Fingerprint) -> StoreResult<Option<Erasure>>;
+
+    /// A tenant's erasures by id, ascending.
+    async fn erasures(&self, tenant: &TenantId, page: Page<ErasureId>) -> StoreResult<Vec<Erasure>>;
+
+    /// Takes erasures that are due, as [`Store::claim_sessions`] does.
+    async fn claim_erasures(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<Erasure>>;
+
+    /// A tenant's audit trail after a place, ascending.
+    async fn audit_entries(&self, tenant: &TenantId, after: i64, limit: u32) -> StoreResult<Vec<AuditEntry>>;
+
+    /// The last entry of a tenant's trail that tells of this action.
+    async fn last_audit_entry(&self, tenant: &TenantId, action: &str) -> StoreResult<Option<AuditEntry>>;
+
+    /// The removals of a customer's tokens.
+    async fn removals_of(&self, tenant: &TenantId, customer: CustomerId) -> StoreResult<Vec<Removal>>;
 
     /// The webhook that was stored under this key.
     async fn delivery_by_key(

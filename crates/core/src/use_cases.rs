@@ -3,6 +3,7 @@
 mod api_keys;
 mod cancel;
 mod customers;
+mod erase;
 mod events;
 mod methods;
 mod process;
@@ -15,7 +16,7 @@ mod settle_method;
 mod start;
 mod validate;
 
-pub use api_keys::{ApiKeyView, IssuedApiKey};
+pub use api_keys::{ApiKeyView, IssuedApiKey, Principal};
 pub use events::{DeliveryView, EventView};
 pub use start::{CustomerSelector, StartSession};
 
@@ -33,12 +34,13 @@ mod purpose {
     pub(super) const TOKEN: &[u8] = b"gateway-token";
     pub(super) const INSTRUMENT: &[u8] = b"instrument";
     pub(super) const DELIVERY: &[u8] = b"webhook-delivery";
+    pub(super) const ERASURE: &[u8] = b"erasure-subject";
 }
 
-/// The kinds of sealed value.
+/// The kinds of sealed value. The dot keeps them apart from the kinds of the vault's users.
 mod sealed_kind {
-    pub(super) const GATEWAY_TOKEN: &str = "gateway_token";
-    pub(super) const CUSTOMER_PROFILE: &str = "customer_profile";
-    pub(super) const NEXT_ACTION: &str = "session_next_action";
-    pub(super) const WEBHOOK: &str = "webhook_delivery";
+    pub(super) const GATEWAY_TOKEN: &str = "billfold.gateway_token";
+    pub(super) const CUSTOMER_PROFILE: &str = "billfold.customer_profile";
+    pub(super) const NEXT_ACTION: &str = "billfold.next_action";
+    pub(super) const WEBHOOK: &str = "billfold.webhook";
 }

@@ -1,24 +1,50 @@
-//! The vault: seals any value so that it opens only in its own place. It knows nothing of payments.
+//! The vault: seals any value so that it opens only in its own place, under keys that can be rotated and
+//! destroyed. It knows nothing of payments.
+//!
+//! A **root key** lives behind a [`KeyWrapper`]. It wraps **data keys**, one for each owner ("data
+//! subject") of a tenant; the wrapped keys are rows of the store. Each value is sealed under a key of its
+//! own, derived from its owner's data key. Destroying an owner's data key destroys every value of that
+//! owner, wherever copies of the rows may be.
+//!
+//! Every sealed value of Billfold is a [`VaultRecord`]: rotation, verification and erasure look at one table.
 
+mod cache;
+mod data_keys;
 mod keys;
+mod local;
+mod maintenance;
+mod records;
+mod registry;
 mod seal;
+mod value;
+mod wrapper;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-pub use keys::{KeyRing, KeyRingError, RootKey};
-pub use seal::SealError;
+pub use keys::{DataKey, KeyId, KeyPurpose, KeyState, VaultKey};
+pub use local::{LocalWrapper, RootKeyError};
+pub use maintenance::{KeyCount, Progress, Resealed, VaultStatus, Verified};
+pub use records::{OnConflict, PutOutcome, PutRecord, PutResult, RecordView, ReplaceRecord, RevealedRecord};
+pub use registry::{BuildWrapper, WrapperRegistration, WrapperRegistry, WrapperSettings};
+pub use seal::{SealError, Suite};
+pub use value::{Mask, SecretValue, bytes_from_base64};
+pub use wrapper::{KeyWrapper, WrapContext, WrapError, WrapperId};
 
-use crate::clock::Timestamp;
-use crate::entropy::Entropy;
+use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::VaultRecordId;
 use crate::name::TenantId;
+use crate::store::Store;
+use cache::KeyCache;
 
 /// A sealed value: versioned header, salt, key commitment, nonce, ciphertext.
 #[derive(Clone, PartialEq, Eq)]
@@ -59,104 +85,287 @@ impl Fingerprint {
     }
 }
 
-/// Where a sealed value belongs. All four are bound into it: in any other place it does not open.
+/// Where a value belongs. Everything here is bound into it: in any other place it does not open.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     /// Whose value.
     pub tenant: &'a TenantId,
-    /// What it is: `gateway_token`, `customer_profile`.
-    pub kind: &'a str,
-    /// The id of the row that holds it.
-    pub record: &'a str,
-    /// The id of what it belongs to.
+    /// The data subject: whose key seals it, and with whom it is erased.
     pub owner: &'a str,
+    /// What it is.
+    pub kind: &'a str,
+    /// The object that refers to it; empty when none does.
+    pub object: &'a str,
 }
 
-/// A sealed value in a row of its own.
+/// A sealed value and what is known of it in clear.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VaultRecord {
     /// Stable id.
     pub id: VaultRecordId,
     /// Whose value.
     pub tenant: TenantId,
+    /// The data subject.
+    pub owner: String,
     /// What it is.
     pub kind: String,
-    /// The id of what it belongs to.
-    pub owner: String,
+    /// The object that refers to it.
+    pub object: String,
+    /// The data key that sealed it; a key with records cannot be deleted.
+    pub key_id: KeyId,
+    /// How it is encrypted.
+    pub suite: Suite,
+    /// Unique among the owner's records of this kind: the value's keyed fingerprint, or the id when
+    /// duplicates are welcome.
+    pub fingerprint: Fingerprint,
     /// The value.
     pub sealed: Sealed,
+    /// What may be shown of the value.
+    pub masked: Option<String>,
+    /// The owner's own pairs, in clear.
+    pub metadata: BTreeMap<String, String>,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
     /// When it was stored.
     pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// The generation: counts changes, from 1. Bound into the sealed value.
+    pub version: i64,
 }
 
 impl VaultRecord {
-    /// The place that the value is bound to; `record` is the id as text.
-    pub fn place<'a>(&'a self, record: &'a str) -> Place<'a> {
-        Place { tenant: &self.tenant, kind: &self.kind, record, owner: &self.owner }
+    /// The bytes that are authenticated with the value. Each part is length-prefixed, so no two places
+    /// read alike.
+    fn context(&self) -> Vec<u8> {
+        let (id, version) = (self.id.to_string(), self.version.to_be_bytes());
+        let mut out = Vec::new();
+        for part in [
+            self.tenant.as_str().as_bytes(),
+            self.owner.as_bytes(),
+            self.kind.as_bytes(),
+            self.object.as_bytes(),
+            id.as_bytes(),
+            &version,
+        ] {
+            seal::push_prefixed(&mut out, part);
+        }
+        out
     }
 }
 
-/// Seals and opens under the keys of a ring.
+/// Seals and opens. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Vault {
-    keys: Arc<KeyRing>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn Store>,
+    primary: Arc<dyn KeyWrapper>,
+    older: Vec<Arc<dyn KeyWrapper>>,
+    suite: Suite,
+    cache: KeyCache,
+    clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
 
+/// Puts a [`Vault`] together.
+pub struct VaultBuilder {
+    inner: Inner,
+}
+
+/// For how long an unwrapped data key is kept when nothing else is said.
+pub const DEFAULT_KEY_CACHE: Duration = Duration::from_mins(5);
+const CACHED_KEYS: usize = 1000;
+
 impl Vault {
-    /// A vault that seals with the ring's primary key and opens with any of its keys.
-    pub fn new(keys: KeyRing, entropy: Arc<dyn Entropy>) -> Self {
-        Self { keys: Arc::new(keys), entropy }
+    /// A vault over `store`, with one root key.
+    pub fn new(store: Arc<dyn Store>, root: Arc<dyn KeyWrapper>) -> Self {
+        Self::builder(store, root).build()
     }
 
-    /// Seals bytes for a place.
-    pub fn seal(&self, place: &Place<'_>, plaintext: &[u8]) -> Result<Sealed> {
-        let (key_id, key) = self.keys.seal_key(place.tenant).map_err(failed)?;
-        let blob = seal::seal(key_id, &key, place, plaintext, self.entropy.as_ref()).map_err(failed)?;
-        Ok(Sealed(blob))
+    /// Begins with what is required.
+    pub fn builder(store: Arc<dyn Store>, root: Arc<dyn KeyWrapper>) -> VaultBuilder {
+        VaultBuilder {
+            inner: Inner {
+                store,
+                primary: root,
+                older: Vec::new(),
+                suite: Suite::Aes256Gcm,
+                cache: KeyCache::new(DEFAULT_KEY_CACHE, CACHED_KEYS),
+                clock: Arc::new(SystemClock),
+                entropy: Arc::new(SystemEntropy),
+            },
+        }
     }
 
-    /// Opens what was sealed for exactly this place. Every reason not to is the same error.
-    pub fn open(&self, place: &Place<'_>, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>> {
-        let opened = seal::key_id(&sealed.0).and_then(|key_id| {
-            let key = self.keys.open_key(place.tenant, key_id)?;
-            seal::open(&key, place, &sealed.0)
-        });
-        opened.map_err(failed)
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// Forgets an owner's unwrapped keys.
+    pub(crate) fn forget(&self, tenant: &TenantId, owner: &str) {
+        self.inner.cache.forget(tenant, owner);
+    }
+
+    /// The root key that wraps new data keys.
+    pub fn root(&self) -> &Arc<dyn KeyWrapper> {
+        &self.inner.primary
+    }
+
+    /// Seals a value as a new record, which the caller commits.
+    ///
+    /// Errors: [`ErrorKind::KeysUnavailable`] when the owner's key is not at hand and the root key cannot
+    /// be asked; never stores or returns clear text instead.
+    pub async fn seal(&self, place: Place<'_>, plaintext: &[u8]) -> Result<VaultRecord> {
+        let now = self.inner.clock.now();
+        let id = VaultRecordId::generate(now, self.inner.entropy.as_ref())?;
+        let record = VaultRecord {
+            id,
+            tenant: place.tenant.clone(),
+            owner: place.owner.to_owned(),
+            kind: place.kind.to_owned(),
+            object: place.object.to_owned(),
+            key_id: KeyId::from_bytes([0; 16]),
+            suite: self.inner.suite,
+            fingerprint: Fingerprint(id.to_string()),
+            sealed: Sealed(Vec::new()),
+            masked: None,
+            metadata: BTreeMap::new(),
+            expires_at: None,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        };
+        self.fill(record, plaintext).await
     }
 
     /// Seals a value as JSON.
-    pub fn seal_json<T: Serialize>(&self, place: &Place<'_>, value: &T) -> Result<Sealed> {
-        let bytes = serde_json::to_vec(value).map(Zeroizing::new);
-        let bytes = bytes.map_err(|_| Error::internal("a value to seal could not be written as JSON"))?;
-        self.seal(place, &bytes)
+    pub async fn seal_json<T: Serialize + Sync>(&self, place: Place<'_>, value: &T) -> Result<VaultRecord> {
+        self.seal(place, &json_bytes(value)?).await
     }
 
-    /// Opens a value sealed as JSON.
-    pub fn open_json<T: DeserializeOwned>(&self, place: &Place<'_>, sealed: &Sealed) -> Result<T> {
-        let bytes = self.open(place, sealed)?;
-        serde_json::from_slice(&bytes).map_err(|_| failed(SealError))
+    /// The record's next generation, with another value, sealed under the owner's current key.
+    pub async fn reseal(&self, mut record: VaultRecord, plaintext: &[u8]) -> Result<VaultRecord> {
+        record.version += 1;
+        record.updated_at = self.inner.clock.now();
+        self.fill(record, plaintext).await
+    }
+
+    /// The record's next generation, with another value as JSON.
+    pub async fn reseal_json<T: Serialize + Sync>(
+        &self,
+        record: VaultRecord,
+        value: &T,
+    ) -> Result<VaultRecord> {
+        self.reseal(record, &json_bytes(value)?).await
+    }
+
+    /// Opens a record. Every reason why it does not open is the same error.
+    pub async fn open(&self, record: &VaultRecord) -> Result<Zeroizing<Vec<u8>>> {
+        let header = seal::header(&record.sealed.0).map_err(|error| refused("header", error))?;
+        let key = self.data_key(record, header.key_id).await?;
+        seal::open(&key, &record.context(), &record.sealed.0).map_err(|error| refused("sealed", error))
+    }
+
+    /// Opens a record sealed as JSON.
+    pub async fn open_json<T: DeserializeOwned>(&self, record: &VaultRecord) -> Result<T> {
+        let bytes = self.open(record).await?;
+        serde_json::from_slice(&bytes).map_err(|_| refused("json", SealError))
     }
 
     /// The tenant's fingerprint of a value. `parts` name what the value is (purpose, gateway) and
     /// end with the value itself; each is length-prefixed, so no two lists read alike.
-    pub fn fingerprint(&self, tenant: &TenantId, parts: &[&[u8]]) -> Result<Fingerprint> {
-        let key = self.keys.fingerprint_key(tenant).map_err(failed)?;
-        let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_ref());
+    pub async fn fingerprint(&self, tenant: &TenantId, parts: &[&[u8]]) -> Result<Fingerprint> {
+        let (_, key) = self.current_key(tenant, "", KeyPurpose::Fingerprint).await?;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose());
         let mut message = Zeroizing::new(Vec::new());
         for part in parts {
             seal::push_prefixed(&mut message, part);
         }
         Ok(Fingerprint(hex::encode(hmac::sign(&key, &message))))
     }
+
+    /// The key that chains a tenant's audit trail.
+    pub(crate) async fn audit_key(&self, tenant: &TenantId) -> Result<DataKey> {
+        self.current_key(tenant, "", KeyPurpose::Audit).await.map(|(_, key)| key)
+    }
+
+    async fn fill(&self, mut record: VaultRecord, plaintext: &[u8]) -> Result<VaultRecord> {
+        if plaintext.len() > seal::MAX_PLAINTEXT {
+            let message = format!("the value is larger than {} bytes", seal::MAX_PLAINTEXT);
+            return Err(Error::invalid("/value", message));
+        }
+        let (key_id, key) = self.current_key(&record.tenant, &record.owner, KeyPurpose::Data).await?;
+        let Inner { suite, entropy, .. } = &*self.inner;
+        let blob = seal::seal(*suite, key_id, &key, &record.context(), plaintext, entropy.as_ref());
+        record.sealed = Sealed(blob.map_err(|error| refused("seal", error))?);
+        record.key_id = key_id;
+        record.suite = *suite;
+        Ok(record)
+    }
 }
 
-fn failed(_: SealError) -> Error {
+impl VaultBuilder {
+    /// Adds root keys that still open what they wrapped.
+    pub fn older(mut self, older: Vec<Arc<dyn KeyWrapper>>) -> Self {
+        self.inner.older = older;
+        self
+    }
+
+    /// How new values are encrypted; values of the other suite still open.
+    pub fn suite(mut self, suite: Suite) -> Self {
+        self.inner.suite = suite;
+        self
+    }
+
+    /// For how long unwrapped data keys are kept, and so for how long they serve while the root key
+    /// cannot be asked.
+    pub fn key_cache(mut self, lifetime: Duration) -> Self {
+        self.inner.cache = KeyCache::new(lifetime, CACHED_KEYS);
+        self
+    }
+
+    /// Replaces the machine's clock.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.inner.clock = clock;
+        self
+    }
+
+    /// Replaces the system's randomness.
+    pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
+        self.inner.entropy = entropy;
+        self
+    }
+
+    /// The finished value.
+    pub fn build(self) -> Vault {
+        Vault { inner: Arc::new(self.inner) }
+    }
+}
+
+fn json_bytes<T: Serialize>(value: &T) -> Result<Zeroizing<Vec<u8>>> {
+    let bytes = serde_json::to_vec(value).map(Zeroizing::new);
+    bytes.map_err(|_| Error::internal("a value to seal could not be written as JSON"))
+}
+
+/// Appends a part after its length, so that a list of parts reads in one way only.
+pub(crate) fn push_part(out: &mut Vec<u8>, part: &[u8]) {
+    seal::push_prefixed(out, part);
+}
+
+/// One error outwards; what it was is counted only.
+fn refused(reason: &'static str, _: SealError) -> Error {
+    metrics::counter!("billfold_vault_refused_total", "reason" => reason).increment(1);
     Error::new(ErrorKind::Vault, "a stored value could not be sealed or opened")
 }
 
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Vault").field("keys", &self.keys).finish_non_exhaustive()
+        f.debug_struct("Vault")
+            .field("root", self.inner.primary.id())
+            .field("older", &self.inner.older.len())
+            .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
-use billfold_core::store::{Changes, Commit, StoreError, StoreResult};
+use billfold_core::store::{Changes, Commit, StoreError, StoreResult, VaultPut};
 use diesel::migration::MigrationSource;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
@@ -12,7 +12,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
 /// Why a transaction is rolled back.
 #[derive(Debug)]
 pub(crate) enum Abort {
-    /// A row moved on, or a unique value exists.
+    /// A row moved on, a unique value exists, or a row that is referred to is gone.
     Stale,
     /// Anything else.
     Store(StoreError),
@@ -28,9 +28,18 @@ impl From<DieselError> for Abort {
     fn from(error: DieselError) -> Self {
         match error {
             DieselError::DatabaseError(
-                DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::SerializationFailure,
+                DatabaseErrorKind::UniqueViolation
+                | DatabaseErrorKind::ForeignKeyViolation
+                | DatabaseErrorKind::SerializationFailure,
                 _,
             ) => Self::Stale,
+            // PostgreSQL ends one of two transactions that wait for each other; whoever reads again wins or sees
+            // why not. The driver tells this error from others by its text alone.
+            DieselError::DatabaseError(_, ref information)
+                if information.message().contains("deadlock detected") =>
+            {
+                Self::Stale
+            }
             other => Self::Store(store_error(&other)),
         }
     }
@@ -58,6 +67,14 @@ pub(crate) fn outcome(result: Result<(), Abort>) -> Result<Commit, StoreError> {
     match result {
         Ok(()) => Ok(Commit::Applied),
         Err(Abort::Stale) => Ok(Commit::Stale),
+        Err(Abort::Store(error)) => Err(error),
+    }
+}
+
+pub(crate) fn put_outcome(result: Result<VaultPut, Abort>) -> StoreResult<VaultPut> {
+    match result {
+        Ok(put) => Ok(put),
+        Err(Abort::Stale) => Ok(VaultPut::Stale),
         Err(Abort::Store(error)) => Err(error),
     }
 }

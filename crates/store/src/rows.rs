@@ -1,11 +1,15 @@
 //! Rows as the databases hold them, and their conversions to and from the core types.
 
+mod audit;
 mod customers;
 mod methods;
 mod others;
 mod sessions;
+mod vault;
 
+pub(crate) use audit::{AuditRow, ErasureRow};
 pub(crate) use customers::{CustomerRow, GatewayCustomerRow};
-pub(crate) use methods::{MethodRow, RemovalRow, VaultRow};
+pub(crate) use methods::{MethodRow, RemovalRow};
 pub(crate) use others::{ApiKeyRow, DeliveryRow, EventRow, NewEventRow};
 pub(crate) use sessions::SessionRow;
+pub(crate) use vault::{VaultKeyRow, VaultRow};

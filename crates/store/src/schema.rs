@@ -5,7 +5,8 @@ diesel::table! {
         id -> Text,
         tenant -> Text,
         reference -> Text,
-        profile -> Binary,
+        profile -> Text,
+        erasure -> Nullable<Text>,
         created_at -> BigInt,
         updated_at -> BigInt,
         version -> BigInt,
@@ -32,7 +33,7 @@ diesel::table! {
         customer_id -> Text,
         status -> Text,
         provider_reference -> Nullable<Text>,
-        next_action -> Nullable<Binary>,
+        next_action -> Nullable<Text>,
         nonce_hash -> Binary,
         expires_at -> BigInt,
         next_check_at -> Nullable<BigInt>,
@@ -44,13 +45,37 @@ diesel::table! {
 }
 
 diesel::table! {
+    vault_keys (id) {
+        id -> Text,
+        tenant -> Text,
+        subject -> Text,
+        purpose -> Text,
+        wrapped -> Binary,
+        wrapper -> Text,
+        state -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
     vault_records (id) {
         id -> Text,
         tenant -> Text,
-        kind -> Text,
         owner -> Text,
+        kind -> Text,
+        object -> Text,
+        key_id -> Text,
+        suite -> BigInt,
+        fingerprint -> Text,
         sealed -> Binary,
+        masked -> Nullable<Text>,
+        metadata -> Text,
+        expires_at -> Nullable<BigInt>,
         created_at -> BigInt,
+        updated_at -> BigInt,
+        version -> BigInt,
     }
 }
 
@@ -102,7 +127,8 @@ diesel::table! {
         gateway -> Text,
         delivery_key -> Text,
         summary -> Text,
-        sealed -> Binary,
+        body -> Text,
+        customer_id -> Nullable<Text>,
         state -> Text,
         received_count -> BigInt,
         attempts -> BigInt,
@@ -119,6 +145,7 @@ diesel::table! {
         id -> Text,
         tenant -> Text,
         name -> Text,
+        scopes -> Text,
         secret_hash -> Binary,
         created_at -> BigInt,
         revoked_at -> Nullable<BigInt>,
@@ -139,7 +166,39 @@ diesel::table! {
 }
 
 diesel::table! {
+    erasures (id) {
+        id -> Text,
+        tenant -> Text,
+        subject -> Text,
+        owner -> Nullable<Text>,
+        state -> Text,
+        gateway_deletions -> Text,
+        requested_at -> BigInt,
+        done_at -> Nullable<BigInt>,
+        next_attempt_at -> Nullable<BigInt>,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    audit_entries (tenant, sequence) {
+        tenant -> Text,
+        sequence -> BigInt,
+        happened_at -> BigInt,
+        actor -> Text,
+        action -> Text,
+        object -> Text,
+        details -> Text,
+        hash -> Binary,
+    }
+}
+
+diesel::table! {
     __diesel_schema_migrations (version) {
         version -> Text,
     }
 }
+
+diesel::joinable!(vault_records -> vault_keys (key_id));
+diesel::allow_tables_to_appear_in_same_query!(vault_records, vault_keys);
+diesel::allow_tables_to_appear_in_same_query!(removals, payment_methods);

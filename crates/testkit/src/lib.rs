@@ -1,13 +1,28 @@
 //! The contract suite for stores, a reference gateway, and throw-away databases for tests.
 //!
 //! - [`store`]: every implementation of `Store` runs these trials.
+//! - [`key_wrapper`]: every implementation of `KeyWrapper` runs these.
+//! - `fake_transit`, `fake_kms` (features `fake-transit`, `fake-kms`): key services on a loopback port.
 //! - [`mod@reference`]: a gateway in memory and its provider, to drive use cases with.
+//! - [`vault`]: a vault under a random root key, and a root key whose service comes and goes.
+//! - [`between`]: a store whose answers a test changes.
+//! - [`filled`]: a database with something of everything, and what must be found there later.
 //! - [`postgres`], [`browser`]: what tests need from the machine, started and ended with them.
 
 #![expect(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test kit fails loudly")]
 
+pub mod between;
 pub mod browser;
+#[cfg(feature = "fake")]
+pub mod fake;
+#[cfg(feature = "fake-kms")]
+pub mod fake_kms;
+#[cfg(feature = "fake-transit")]
+pub mod fake_transit;
+pub mod filled;
+pub mod key_wrapper;
 pub mod postgres;
 pub mod process;
 pub mod reference;
 pub mod store;
+pub mod vault;

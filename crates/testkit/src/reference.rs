@@ -4,6 +4,7 @@
 mod gateway;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use billfold_core::capability::{Capabilities, Channel, MetadataLimits, MethodKind, SessionLifetime, Trust};
@@ -14,8 +15,9 @@ use billfold_core::provider::{
     WebhookRejection,
 };
 use billfold_core::secret::{ExposeSecret, SecretString, matches_secret};
+use billfold_core::transport::{Reached, Transport, TransportError};
 use billfold_core::{Error, ErrorKind, Result};
-use std::time::Duration;
+use bytes::Bytes;
 
 pub use gateway::{Instrument, ReferenceGateway, Trouble};
 
@@ -133,6 +135,21 @@ impl TokenizationProvider for ReferenceProvider {
 
     async fn check(&self, _cx: &CallContext) -> Result<()> {
         self.gateway.take_trouble("check").await.map_or(Ok(()), Err)
+    }
+}
+
+/// The reference provider needs no network; a transport that is used anyway is a defect.
+#[derive(Debug)]
+pub struct NoTransport;
+
+#[async_trait]
+impl Transport for NoTransport {
+    async fn send(
+        &self,
+        _: http::Request<Bytes>,
+        _: Duration,
+    ) -> std::result::Result<http::Response<Bytes>, TransportError> {
+        Err(TransportError { reached: Reached::NotSent, message: "there is no network here".into() })
     }
 }
 

@@ -1,9 +1,13 @@
 //! The contract of `Store`: trials that every implementation passes. Each begins with an empty,
 //! migrated store.
 
+mod audit;
 mod claims;
+mod erasures;
+mod keys;
 mod rows;
 mod samples;
+mod vault;
 mod writes;
 
 use std::sync::Arc;
@@ -19,6 +23,10 @@ pub fn trials() -> Vec<Trial> {
     let mut trials = rows::trials();
     trials.extend(writes::trials());
     trials.extend(claims::trials());
+    trials.extend(keys::trials());
+    trials.extend(vault::trials());
+    trials.extend(erasures::trials());
+    trials.extend(audit::trials());
     trials
 }
 

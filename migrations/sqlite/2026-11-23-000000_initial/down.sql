@@ -1,9 +1,12 @@
+DROP TABLE audit_entries;
+DROP TABLE erasures;
 DROP TABLE events;
 DROP TABLE api_keys;
 DROP TABLE deliveries;
 DROP TABLE removals;
 DROP TABLE payment_methods;
 DROP TABLE vault_records;
+DROP TABLE vault_keys;
 DROP TABLE sessions;
 DROP TABLE gateway_customers;
 DROP TABLE customers;

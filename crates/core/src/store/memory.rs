@@ -7,15 +7,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{ApiKey, Changes, Commit, Delivery, DeliveryState, Event, Page, Removal, Store, StoreResult};
+use super::{
+    ApiKey, Changes, Commit, Delivery, DeliveryState, Event, KeyFilter, Page, RecordFilter, Removal, Store,
+    StoreResult, VaultPut,
+};
+use crate::audit::AuditEntry;
 use crate::capability::Usage;
 use crate::clock::Timestamp;
 use crate::customer::{Customer, GatewayCustomer};
-use crate::id::{ApiKeyId, CustomerId, DeliveryId, PaymentMethodId, SessionId, VaultRecordId};
+use crate::erasure::Erasure;
+use crate::id::{ApiKeyId, CustomerId, DeliveryId, ErasureId, PaymentMethodId, SessionId, VaultRecordId};
 use crate::name::{GatewayName, TenantId};
 use crate::payment_method::{PaymentMethod, PaymentMethodStatus};
 use crate::session::Session;
-use crate::vault::{Fingerprint, VaultRecord};
+use crate::vault::{Fingerprint, KeyCount, KeyId, KeyPurpose, KeyState, VaultKey, VaultRecord};
 use tables::Tables;
 
 /// Everything in maps, behind one lock.
@@ -28,6 +33,11 @@ impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Another store with the same rows, as a backup would bring them back.
+    pub fn snapshot(&self) -> Self {
+        Self { tables: Mutex::new(self.tables().clone()) }
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -234,6 +244,162 @@ impl Store for MemoryStore {
 
     async fn vault_record(&self, tenant: &TenantId, id: VaultRecordId) -> StoreResult<Option<VaultRecord>> {
         Ok(self.tables().vault.get(&id).filter(|row| row.tenant == *tenant).cloned())
+    }
+
+    async fn vault_records(&self, tenant: &TenantId, ids: &[VaultRecordId]) -> StoreResult<Vec<VaultRecord>> {
+        let tables = self.tables();
+        let rows = ids.iter().filter_map(|id| tables.vault.get(id)).filter(|row| row.tenant == *tenant);
+        Ok(rows.cloned().collect())
+    }
+
+    async fn vault_records_of(
+        &self,
+        tenant: &TenantId,
+        owner: &str,
+        kind: Option<&str>,
+        page: Page<VaultRecordId>,
+    ) -> StoreResult<Vec<VaultRecord>> {
+        let tables = self.tables();
+        let rows = tables.vault.values().filter(|row| row.tenant == *tenant && row.owner == owner);
+        let rows = rows.filter(|row| {
+            kind.is_none_or(|kind| row.kind == kind) && page.after.is_none_or(|id| row.id > id)
+        });
+        Ok(take(rows.cloned(), page.limit))
+    }
+
+    async fn vault_record_by_fingerprint(
+        &self,
+        tenant: &TenantId,
+        owner: &str,
+        kind: &str,
+        fingerprint: &Fingerprint,
+    ) -> StoreResult<Option<VaultRecord>> {
+        let tables = self.tables();
+        let mut rows = tables.vault.values().filter(|row| row.tenant == *tenant && row.owner == owner);
+        Ok(rows.find(|row| row.kind == kind && row.fingerprint == *fingerprint).cloned())
+    }
+
+    async fn vault_put(&self, record: &VaultRecord, now: Timestamp) -> StoreResult<VaultPut> {
+        let mut tables = self.tables();
+        if tables.keys.get(&record.key_id).is_none_or(|key| key.tenant != record.tenant) {
+            return Ok(VaultPut::Stale);
+        }
+        let known = tables.vault.values().find(|row| tables::same_value(row, record)).cloned();
+        match known {
+            Some(known) if known.expires_at.is_none_or(|end| end > now) => {
+                return Ok(VaultPut::Exists(Box::new(known)));
+            }
+            Some(ended) => drop(tables.vault.remove(&ended.id)),
+            None => {}
+        }
+        tables.vault.insert(record.id, record.clone());
+        Ok(VaultPut::Created)
+    }
+
+    async fn expired_vault_records(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<(TenantId, VaultRecordId)>> {
+        let tables = self.tables();
+        let due = earliest(tables.vault.values().cloned(), |row| row.expires_at, now, limit);
+        Ok(due.into_iter().map(|row| (row.tenant, row.id)).collect())
+    }
+
+    async fn vault_records_all(
+        &self,
+        filter: &RecordFilter,
+        after: Option<VaultRecordId>,
+        limit: u32,
+    ) -> StoreResult<Vec<VaultRecord>> {
+        let tables = self.tables();
+        let rows = tables.filtered(filter).filter(|row| after.is_none_or(|id| row.id > id));
+        Ok(take(rows.cloned(), limit))
+    }
+
+    async fn count_vault_records(&self, filter: &RecordFilter) -> StoreResult<i64> {
+        Ok(i64::try_from(self.tables().filtered(filter).count()).unwrap_or(i64::MAX))
+    }
+
+    async fn vault_key(&self, tenant: &TenantId, id: KeyId) -> StoreResult<Option<VaultKey>> {
+        Ok(self.tables().keys.get(&id).filter(|row| row.tenant == *tenant).cloned())
+    }
+
+    async fn primary_vault_key(
+        &self,
+        tenant: &TenantId,
+        subject: &str,
+        purpose: KeyPurpose,
+    ) -> StoreResult<Option<VaultKey>> {
+        let tables = self.tables();
+        let mut rows = tables.keys.values().filter(|row| row.tenant == *tenant && row.subject == subject);
+        Ok(rows.find(|row| row.purpose == purpose && row.state == KeyState::Primary).cloned())
+    }
+
+    async fn vault_keys(
+        &self,
+        filter: &KeyFilter,
+        after: Option<KeyId>,
+        limit: u32,
+    ) -> StoreResult<Vec<VaultKey>> {
+        let tables = self.tables();
+        let rows = tables.keys.values().filter(|row| tables.matches(row, filter));
+        Ok(take(rows.filter(|row| after.is_none_or(|id| row.id > id)).cloned(), limit))
+    }
+
+    async fn vault_key_counts(&self) -> StoreResult<Vec<KeyCount>> {
+        Ok(self.tables().key_counts())
+    }
+
+    async fn erasure(&self, tenant: &TenantId, id: ErasureId) -> StoreResult<Option<Erasure>> {
+        Ok(self.tables().erasures.get(&id).filter(|row| row.tenant == *tenant).cloned())
+    }
+
+    async fn erasure_of(&self, tenant: &TenantId, subject: &Fingerprint) -> StoreResult<Option<Erasure>> {
+        let tables = self.tables();
+        let mut rows = tables.erasures.values();
+        Ok(rows.find(|row| row.tenant == *tenant && row.subject == *subject).cloned())
+    }
+
+    async fn erasures(&self, tenant: &TenantId, page: Page<ErasureId>) -> StoreResult<Vec<Erasure>> {
+        let tables = self.tables();
+        let rows = tables.erasures.values().filter(|row| row.tenant == *tenant);
+        Ok(take(rows.filter(|row| page.after.is_none_or(|id| row.id > id)).cloned(), page.limit))
+    }
+
+    async fn claim_erasures(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<Erasure>> {
+        let mut tables = self.tables();
+        let mut due = earliest(tables.erasures.values().cloned(), |row| row.next_attempt_at, now, limit);
+        for row in &mut due {
+            row.next_attempt_at = Some(lease_until);
+            row.version += 1;
+            tables.erasures.insert(row.id, row.clone());
+        }
+        Ok(due)
+    }
+
+    async fn audit_entries(&self, tenant: &TenantId, after: i64, limit: u32) -> StoreResult<Vec<AuditEntry>> {
+        let tables = self.tables();
+        let rows = tables.audit.iter().filter(|row| row.tenant == *tenant && row.sequence > after);
+        Ok(take(rows.cloned(), limit))
+    }
+
+    async fn last_audit_entry(&self, tenant: &TenantId, action: &str) -> StoreResult<Option<AuditEntry>> {
+        let tables = self.tables();
+        let mut rows = tables.audit.iter().rev().filter(|row| row.tenant == *tenant);
+        Ok(rows.find(|row| row.action == action).cloned())
+    }
+
+    async fn removals_of(&self, tenant: &TenantId, customer: CustomerId) -> StoreResult<Vec<Removal>> {
+        let tables = self.tables();
+        let methods: Vec<PaymentMethodId> = tables.methods_of(tenant, customer).map(|row| row.id).collect();
+        let rows = tables.removals.values().filter(|row| methods.contains(&row.payment_method_id));
+        Ok(rows.cloned().collect())
     }
 
     async fn delivery_by_key(

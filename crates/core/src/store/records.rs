@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::id::{ApiKeyId, DeliveryId, EventId, PaymentMethodId, RemovalId, VaultRecordId};
+use crate::id::{ApiKeyId, CustomerId, DeliveryId, EventId, PaymentMethodId, RemovalId, VaultRecordId};
 use crate::name::{GatewayName, TenantId};
-use crate::vault::{Fingerprint, Sealed};
+use crate::scope::Scopes;
+use crate::vault::Fingerprint;
 
 /// A keyset page: at most `limit` rows beyond `after`.
 #[derive(Debug, Clone, Copy)]
@@ -72,8 +73,10 @@ pub struct Delivery {
     pub key: Fingerprint,
     /// The events' names, for people.
     pub summary: String,
-    /// Sealed body and events.
-    pub sealed: Sealed,
+    /// The sealed body and events; kept for a bounded time.
+    pub body: VaultRecordId,
+    /// The customer that it was about, once it was worked on: erased with them.
+    pub customer_id: Option<CustomerId>,
     /// Where it stands.
     pub state: DeliveryState,
     /// How often it came.
@@ -147,6 +150,8 @@ pub struct ApiKey {
     pub tenant: TenantId,
     /// What its owner calls it.
     pub name: String,
+    /// What its bearer may do.
+    pub scopes: Scopes,
     /// SHA-256 of the secret half.
     pub secret_hash: Vec<u8>,
     /// When it was made.

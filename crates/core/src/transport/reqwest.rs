@@ -23,18 +23,37 @@ pub struct ReqwestTransport {
 impl ReqwestTransport {
     /// A transport that refuses plain HTTP.
     pub fn new() -> Result<Self, Error> {
-        Self::build(false)
+        Self::build(false, None)
     }
 
     /// A transport that also speaks plain HTTP, to loopback addresses alone.
     pub fn for_development() -> Result<Self, Error> {
-        Self::build(true)
+        Self::build(true, None)
     }
 
-    fn build(plain_http_to_loopback: bool) -> Result<Self, Error> {
+    /// A transport that trusts the certificates of this PEM text and no others: for a service with an
+    /// authority of its own.
+    pub fn trusting_only(authorities: &str) -> Result<Self, Error> {
+        let unreadable = || Error::new(ErrorKind::Configuration, "expected certificates in PEM form");
+        let certificates = reqwest::Certificate::from_pem_bundle(authorities.as_bytes());
+        let certificates = certificates.map_err(|error| unreadable().with_source(error))?;
+        if certificates.is_empty() {
+            return Err(unreadable());
+        }
+        Self::build(false, Some(certificates))
+    }
+
+    fn build(
+        plain_http_to_loopback: bool,
+        authorities: Option<Vec<reqwest::Certificate>>,
+    ) -> Result<Self, Error> {
         // The first call in a process decides; a provider installed earlier by the embedder stays.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let client = reqwest::Client::builder()
+        let mut builder = reqwest::Client::builder();
+        if let Some(authorities) = authorities {
+            builder = builder.tls_certs_only(authorities);
+        }
+        let client = builder
             .user_agent(concat!("billfold/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
@@ -106,7 +125,7 @@ mod tests {
     use super::*;
 
     fn check(uri: &str, development: bool, allowed: bool) {
-        let transport = ReqwestTransport::build(development).unwrap();
+        let transport = ReqwestTransport::build(development, None).unwrap();
         assert_eq!(transport.check_target(&uri.parse().unwrap()).is_ok(), allowed, "{uri}");
     }
 
@@ -119,5 +138,11 @@ mod tests {
         check("http://localhost/x", true, true);
         check("http://localhost.example.com/x", true, false);
         check("http://10.0.0.1/x", true, false);
+    }
+    #[test]
+    fn authorities_are_certificates() {
+        for wrong in ["", "-----BEGIN CERTIFICATE-----", "not PEM at all"] {
+            assert!(ReqwestTransport::trusting_only(wrong).is_err(), "{wrong:?}");
+        }
     }
 }

@@ -5,15 +5,35 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::{MAX_ROUNDS, contended};
+use crate::audit::Actor;
 use crate::billfold::Billfold;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::ApiKeyId;
 use crate::name::TenantId;
+use crate::scope::{InvalidScope, Scopes};
 use crate::secret::{constant_time_eq, random_token, sha256};
 use crate::store::{ApiKey, Changes, Commit, Write};
 
 const SCHEME: &str = "bf_";
+
+/// Who calls: a tenant's API key, or whoever has the database and the keys at hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// For which tenant.
+    pub tenant: TenantId,
+    /// What they may do.
+    pub scopes: Scopes,
+    /// Their name in the audit trail.
+    pub actor: Actor,
+}
+
+impl Principal {
+    /// The operator, inside this process.
+    pub fn operator(tenant: TenantId, name: &str) -> Self {
+        Self { tenant, scopes: Scopes::all(), actor: Actor::new(format!("cli:{name}")) }
+    }
+}
 
 /// A new key; its secret is shown this once.
 #[derive(Debug)]
@@ -35,6 +55,8 @@ pub struct ApiKeyView {
     pub tenant: TenantId,
     /// What its owner calls it.
     pub name: String,
+    /// What its bearer may do.
+    pub scopes: Scopes,
     /// When it was made.
     pub created_at: Timestamp,
     /// Since when it is refused.
@@ -43,16 +65,24 @@ pub struct ApiKeyView {
 
 impl From<&ApiKey> for ApiKeyView {
     fn from(key: &ApiKey) -> Self {
-        let ApiKey { id, tenant, name, created_at, revoked_at, .. } = key.clone();
-        Self { id, object: "api_key", tenant, name, created_at, revoked_at }
+        let ApiKey { id, tenant, name, scopes, created_at, revoked_at, .. } = key.clone();
+        Self { id, object: "api_key", tenant, name, scopes, created_at, revoked_at }
     }
 }
 
 impl Billfold {
-    /// Makes a key for a tenant.
-    pub async fn issue_api_key(&self, tenant: &TenantId, name: &str) -> Result<IssuedApiKey> {
+    /// Makes a key for the caller's tenant. Nobody hands out more than they may do themselves.
+    pub async fn issue_api_key(&self, by: &Principal, name: &str, scopes: Scopes) -> Result<IssuedApiKey> {
+        let tenant = &by.tenant;
         if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
             return Err(Error::invalid("/name", "expected 1 to 100 printable characters"));
+        }
+        if scopes.is_empty() {
+            return Err(Error::invalid("/scopes", InvalidScope.to_string()));
+        }
+        if !by.scopes.covers(&scopes) {
+            let message = format!("you may hand out only what you may do yourself: {}", by.scopes);
+            return Err(Error::new(ErrorKind::Forbidden, message));
         }
         let now = self.now();
         let id = ApiKeyId::generate(now, self.entropy().as_ref())?;
@@ -62,21 +92,26 @@ impl Billfold {
             id,
             tenant: tenant.clone(),
             name: name.to_owned(),
+            scopes,
             secret_hash: sha256(random.expose_secret().as_bytes()).to_vec(),
             created_at: now,
             revoked_at: None,
             version: 1,
         };
         let view = ApiKeyView::from(&key);
-        self.insert(Changes { api_keys: vec![Write::Insert(key)], ..Changes::default() }).await?;
+        let details = serde_json::json!({"name": view.name, "scopes": view.scopes});
+        let object = id.to_string();
+        let entry = self.vault().audit_entry(tenant, &by.actor, "api_key.create", &object, &details);
+        let audit = vec![entry.await?];
+        self.insert(Changes { api_keys: vec![Write::Insert(key)], audit, ..Changes::default() }).await?;
         Ok(IssuedApiKey {
             key: view,
             secret: SecretString::from(format!("{SCHEME}{digits}_{}", random.expose_secret())),
         })
     }
 
-    /// The tenant of a presented key. Unknown, revoked and wrong keys are one error.
-    pub async fn authenticate(&self, presented: &str) -> Result<TenantId> {
+    /// Whose a presented key is. Unknown, revoked and wrong keys are one error.
+    pub async fn authenticate(&self, presented: &str) -> Result<Principal> {
         let refused = || Error::new(ErrorKind::Unauthenticated, "the API key is missing, wrong or revoked");
         let parts = presented.strip_prefix(SCHEME).and_then(|rest| rest.split_once('_'));
         let (digits, random) = parts.ok_or_else(refused)?;
@@ -86,7 +121,9 @@ impl Billfold {
         let expected = stored.as_ref().map_or_else(|| vec![0; 32], |key| key.secret_hash.clone());
         let equal = constant_time_eq(&expected, &sha256(random.as_bytes()));
         match stored {
-            Some(key) if equal && key.revoked_at.is_none() => Ok(key.tenant),
+            Some(key) if equal && key.revoked_at.is_none() => {
+                Ok(Principal { tenant: key.tenant, scopes: key.scopes, actor: Actor::new(id.to_string()) })
+            }
             _ => Err(refused()),
         }
     }
@@ -97,7 +134,8 @@ impl Billfold {
     }
 
     /// Refuses a key from now on. Doing it twice changes nothing.
-    pub async fn revoke_api_key(&self, tenant: &TenantId, id: ApiKeyId) -> Result<ApiKeyView> {
+    pub async fn revoke_api_key(&self, by: &Principal, id: ApiKeyId) -> Result<ApiKeyView> {
+        let tenant = &by.tenant;
         for _ in 0..MAX_ROUNDS {
             let stored = self.store().api_key(id).await?.filter(|key| key.tenant == *tenant);
             let mut key = stored.ok_or_else(|| Error::not_found("API key"))?;
@@ -107,7 +145,11 @@ impl Billfold {
             key.revoked_at = Some(self.now());
             key.version += 1;
             let view = ApiKeyView::from(&key);
-            let changes = Changes { api_keys: vec![Write::Update(key)], ..Changes::default() };
+            let details = serde_json::json!({"name": view.name});
+            let text = id.to_string();
+            let entry = self.vault().audit_entry(tenant, &by.actor, "api_key.revoke", &text, &details);
+            let audit = vec![entry.await?];
+            let changes = Changes { api_keys: vec![Write::Update(key)], audit, ..Changes::default() };
             if self.store().commit(changes).await? == Commit::Applied {
                 return Ok(view);
             }

@@ -3,13 +3,13 @@
 use super::{MAX_ROUNDS, contended, sealed_kind, validate};
 use crate::billfold::Billfold;
 use crate::customer::Customer;
-use crate::error::{Error, Result};
-use crate::id::CustomerId;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{CustomerId, VaultRecordId};
 use crate::name::TenantId;
 use crate::provider::CustomerProfile;
 use crate::store::{Changes, Commit, Page, Write};
 use crate::use_cases::CustomerSelector;
-use crate::vault::Place;
+use crate::vault::{Place, VaultRecord};
 use crate::view::CustomerView;
 
 impl Billfold {
@@ -23,20 +23,19 @@ impl Billfold {
     ) -> Result<CustomerView> {
         validate::customer_reference("/reference", reference)?;
         let customer = self.upsert_customer(tenant, reference, &profile).await?;
-        self.customer_view(&customer)
+        self.customer_view(&customer).await
     }
 
     /// One customer.
     pub async fn get_customer(&self, tenant: &TenantId, id: CustomerId) -> Result<CustomerView> {
-        let customer =
-            self.store().customer(tenant, id).await?.ok_or_else(|| Error::not_found("customer"))?;
-        self.customer_view(&customer)
+        let customer = self.visible_customer(tenant, id).await?;
+        self.customer_view(&customer.ok_or_else(|| Error::not_found("customer"))?).await
     }
 
     /// The customer with the merchant's reference.
     pub async fn find_customer(&self, tenant: &TenantId, reference: &str) -> Result<CustomerView> {
-        let found = self.store().customer_by_reference(tenant, reference).await?;
-        self.customer_view(&found.ok_or_else(|| Error::not_found("customer"))?)
+        let found = self.visible_by_reference(tenant, reference).await?;
+        self.customer_view(&found.ok_or_else(|| Error::not_found("customer"))?).await
     }
 
     /// Customers, oldest first.
@@ -45,15 +44,54 @@ impl Billfold {
         tenant: &TenantId,
         page: Page<CustomerId>,
     ) -> Result<Vec<CustomerView>> {
-        let customers = self.store().customers(tenant, page).await?;
-        customers.iter().map(|customer| self.customer_view(customer)).collect()
+        let wanted = usize::try_from(page.limit).unwrap_or(usize::MAX);
+        let (mut views, mut rest) = (Vec::new(), page);
+        // Those that are being erased are passed over, so a page may take more than one look.
+        while views.len() < wanted {
+            let customers = self.store().customers(tenant, rest).await?;
+            let Some(last) = customers.last() else { break };
+            rest.after = Some(last.id);
+            views.extend(self.customer_views(tenant, &customers).await?);
+            if customers.len() < wanted {
+                break;
+            }
+        }
+        views.truncate(wanted);
+        Ok(views)
+    }
+
+    async fn customer_views(&self, tenant: &TenantId, customers: &[Customer]) -> Result<Vec<CustomerView>> {
+        let ids: Vec<VaultRecordId> = customers.iter().map(|customer| customer.profile).collect();
+        let profiles = self.store().vault_records(tenant, &ids).await?;
+        let mut views = Vec::with_capacity(customers.len());
+        for customer in customers.iter().filter(|customer| customer.erasure.is_none()) {
+            let profile = profiles.iter().find(|record| record.id == customer.profile);
+            let profile = profile.ok_or_else(|| lost(customer))?;
+            views.push(CustomerView::new(customer, self.open_profile(customer, profile).await?));
+        }
+        Ok(views)
+    }
+
+    /// A customer that is not being erased.
+    pub(super) async fn visible_customer(
+        &self,
+        tenant: &TenantId,
+        id: CustomerId,
+    ) -> Result<Option<Customer>> {
+        Ok(self.store().customer(tenant, id).await?.filter(|customer| customer.erasure.is_none()))
+    }
+
+    /// One that is being erased has its erasure's id for a reference, which somebody may ask for.
+    async fn visible_by_reference(&self, tenant: &TenantId, reference: &str) -> Result<Option<Customer>> {
+        let found = self.store().customer_by_reference(tenant, reference).await?;
+        Ok(found.filter(|customer| customer.erasure.is_none()))
     }
 
     /// Refuses a selector that names nobody, or two people; changes nothing.
     pub(super) async fn check_selector(&self, tenant: &TenantId, selector: &CustomerSelector) -> Result<()> {
         match (&selector.id, &selector.reference) {
             (Some(id), None) if selector.profile() == CustomerProfile::default() => {
-                let found = self.store().customer(tenant, *id).await?;
+                let found = self.visible_customer(tenant, *id).await?;
                 found.map(|_| ()).ok_or_else(|| Error::invalid("/customer/id", "there is no such customer"))
             }
             (None, Some(reference)) => validate::customer_reference("/customer/reference", reference),
@@ -75,11 +113,14 @@ impl Billfold {
             return Ok(given);
         }
         let stored = match (selector.id, &selector.reference) {
-            (Some(id), _) => self.store().customer(tenant, id).await?,
-            (None, Some(reference)) => self.store().customer_by_reference(tenant, reference).await?,
+            (Some(id), _) => self.visible_customer(tenant, id).await?,
+            (None, Some(reference)) => self.visible_by_reference(tenant, reference).await?,
             (None, None) => None,
         };
-        stored.map_or(Ok(given), |customer| self.profile_of(&customer))
+        match stored {
+            Some(customer) => self.profile_of(&customer).await,
+            None => Ok(given),
+        }
     }
 
     pub(super) async fn resolve_customer(
@@ -88,7 +129,8 @@ impl Billfold {
         selector: &CustomerSelector,
     ) -> Result<Customer> {
         if let Some(id) = selector.id {
-            return self.store().customer(tenant, id).await?.ok_or_else(|| Error::not_found("customer"));
+            let found = self.visible_customer(tenant, id).await?;
+            return found.ok_or_else(|| Error::not_found("customer"));
         }
         let reference = selector.reference.as_deref().unwrap_or_default();
         self.upsert_customer(tenant, reference, &selector.profile()).await
@@ -101,66 +143,95 @@ impl Billfold {
         profile: &CustomerProfile,
     ) -> Result<Customer> {
         for _ in 0..MAX_ROUNDS {
-            let write = match self.store().customer_by_reference(tenant, reference).await? {
+            let (customer, changes) = match self.visible_by_reference(tenant, reference).await? {
                 Some(stored) => {
                     let unchanged =
-                        *profile == CustomerProfile::default() || self.profile_of(&stored)? == *profile;
+                        *profile == CustomerProfile::default() || self.profile_of(&stored).await? == *profile;
                     if unchanged {
                         return Ok(stored);
                     }
-                    Write::Update(self.with_profile(stored, profile)?)
+                    self.with_profile(stored, profile).await?
                 }
-                None => Write::Insert(self.new_customer(tenant, reference, profile)?),
+                None => self.new_customer(tenant, reference, profile).await?,
             };
-            let (Write::Insert(customer) | Write::Update(customer)) = write.clone();
-            let changes = Changes { customers: vec![write], ..Changes::default() };
             if self.store().commit(changes).await? == Commit::Applied {
                 return Ok(customer);
             }
+            self.vault().forget(tenant, &customer.id.to_string());
         }
         Err(contended())
     }
 
-    fn new_customer(
+    async fn new_customer(
         &self,
         tenant: &TenantId,
         reference: &str,
         profile: &CustomerProfile,
-    ) -> Result<Customer> {
+    ) -> Result<(Customer, Changes)> {
         let now = self.now();
         let id = CustomerId::generate(now, self.entropy().as_ref())?;
-        let text = id.to_string();
-        let profile = self.vault().seal_json(&profile_place(tenant, &text), profile)?;
-        let reference = reference.to_owned();
-        Ok(Customer {
+        let owner = id.to_string();
+        let place = Place { tenant, owner: &owner, kind: sealed_kind::CUSTOMER_PROFILE, object: &owner };
+        let record = self.vault().seal_json(place, profile).await?;
+        let customer = Customer {
             id,
             tenant: tenant.clone(),
-            reference,
-            profile,
+            reference: reference.to_owned(),
+            profile: record.id,
+            erasure: None,
             created_at: now,
             updated_at: now,
             version: 1,
-        })
+        };
+        let changes = Changes {
+            customers: vec![Write::Insert(customer.clone())],
+            vault: vec![Write::Insert(record)],
+            ..Changes::default()
+        };
+        Ok((customer, changes))
     }
 
-    fn with_profile(&self, mut customer: Customer, profile: &CustomerProfile) -> Result<Customer> {
-        let text = customer.id.to_string();
-        customer.profile = self.vault().seal_json(&profile_place(&customer.tenant, &text), profile)?;
+    async fn with_profile(
+        &self,
+        mut customer: Customer,
+        profile: &CustomerProfile,
+    ) -> Result<(Customer, Changes)> {
+        let record = self.profile_record(&customer).await?;
+        let record = self.vault().reseal_json(record, profile).await?;
         customer.updated_at = self.now();
         customer.version += 1;
-        Ok(customer)
+        let changes = Changes {
+            customers: vec![Write::Update(customer.clone())],
+            vault: vec![Write::Update(record)],
+            ..Changes::default()
+        };
+        Ok((customer, changes))
     }
 
-    fn profile_of(&self, customer: &Customer) -> Result<CustomerProfile> {
-        let text = customer.id.to_string();
-        self.vault().open_json(&profile_place(&customer.tenant, &text), &customer.profile)
+    async fn profile_record(&self, customer: &Customer) -> Result<VaultRecord> {
+        let found = self.store().vault_record(&customer.tenant, customer.profile).await?;
+        found.ok_or_else(|| lost(customer))
     }
 
-    fn customer_view(&self, customer: &Customer) -> Result<CustomerView> {
-        Ok(CustomerView::new(customer, self.profile_of(customer)?))
+    async fn profile_of(&self, customer: &Customer) -> Result<CustomerProfile> {
+        let record = self.profile_record(customer).await?;
+        self.open_profile(customer, &record).await
+    }
+
+    /// The record must be this customer's: a row may have been made to point at somebody else's.
+    async fn open_profile(&self, customer: &Customer, record: &VaultRecord) -> Result<CustomerProfile> {
+        if record.owner != customer.id.to_string() || record.kind != sealed_kind::CUSTOMER_PROFILE {
+            return Err(lost(customer));
+        }
+        self.vault().open_json(record).await
+    }
+
+    async fn customer_view(&self, customer: &Customer) -> Result<CustomerView> {
+        Ok(CustomerView::new(customer, self.profile_of(customer).await?))
     }
 }
 
-fn profile_place<'a>(tenant: &'a TenantId, id: &'a str) -> Place<'a> {
-    Place { tenant, kind: sealed_kind::CUSTOMER_PROFILE, record: id, owner: id }
+fn lost(customer: &Customer) -> Error {
+    Error::new(ErrorKind::Vault, "a stored value could not be sealed or opened")
+        .with_context("customer", customer.id.to_string())
 }

@@ -105,7 +105,7 @@ impl Billfold {
         self.event(name, &method.tenant, method.id.to_string(), &PaymentMethodView::from(method))
     }
 
-    fn event<T: Serialize>(
+    pub(super) fn event<T: Serialize>(
         &self,
         name: &str,
         tenant: &TenantId,

@@ -2,11 +2,12 @@
 
 use super::{MAX_ROUNDS, contended};
 use crate::billfold::Billfold;
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::{CustomerId, PaymentMethodId};
 use crate::name::TenantId;
 use crate::payment_method::{PaymentMethod, PaymentMethodStatus};
-use crate::store::{Changes, Commit, Page, Write};
+use crate::store::{Changes, Commit, Page, Removal, Write};
 use crate::view::PaymentMethodView;
 
 impl Billfold {
@@ -17,7 +18,7 @@ impl Billfold {
         customer: CustomerId,
         page: Page<PaymentMethodId>,
     ) -> Result<Vec<PaymentMethodView>> {
-        if self.store().customer(tenant, customer).await?.is_none() {
+        if self.visible_customer(tenant, customer).await?.is_none() {
             return Err(Error::not_found("customer"));
         }
         let methods = self.store().methods(tenant, customer, page).await?;
@@ -68,6 +69,18 @@ impl Billfold {
     /// Deletes a method: at once here, and at the gateway as soon as it answers. Its token is
     /// destroyed once the gateway let go of it. Deleting twice gives the same answer.
     pub async fn delete_method(&self, tenant: &TenantId, id: PaymentMethodId) -> Result<PaymentMethodView> {
+        let deleted = self.delete_method_and_token_at(tenant, id, self.now()).await?;
+        self.announce_work();
+        Ok(deleted)
+    }
+
+    /// Deletes a method here; its token is deleted at its gateway by whoever comes first after `due`.
+    pub(super) async fn delete_method_and_token_at(
+        &self,
+        tenant: &TenantId,
+        id: PaymentMethodId,
+        due: Timestamp,
+    ) -> Result<PaymentMethodView> {
         for _ in 0..MAX_ROUNDS {
             let mut method = self.stored_method(tenant, id).await?;
             if method.status == PaymentMethodStatus::Deleted {
@@ -75,7 +88,8 @@ impl Billfold {
             }
             let mut changes = Changes::default();
             if let Some(token) = method.token.take() {
-                changes.removals.push(Write::Insert(self.removal(&method, token)?));
+                let removal = Removal { next_attempt_at: Some(due), ..self.removal(&method, token)? };
+                changes.removals.push(Write::Insert(removal));
             }
             method.status = PaymentMethodStatus::Deleted;
             method.is_default = false;
@@ -85,7 +99,6 @@ impl Billfold {
             changes.events.push(self.method_event("payment_method.deleted", &method)?);
             changes.methods.push(Write::Update(method.clone()));
             if self.store().commit(changes).await? == Commit::Applied {
-                self.announce_work();
                 return Ok(PaymentMethodView::from(&method));
             }
         }

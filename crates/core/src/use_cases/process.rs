@@ -4,7 +4,7 @@ use super::{MAX_ROUNDS, contended};
 use crate::billfold::Billfold;
 use crate::error::Result;
 use crate::gateway::Gateway;
-use crate::id::SessionId;
+use crate::id::{CustomerId, SessionId};
 use crate::provider::{EventSubject, ProviderEvent, SessionRef};
 use crate::session::{Session, SessionStatus, Via};
 use crate::store::{Changes, Commit, Delivery, DeliveryState, Write};
@@ -18,6 +18,23 @@ enum Effect {
     Done,
     /// It matches nothing yet.
     Unmatched,
+}
+
+/// What came of a delivery, and whom it was about.
+#[derive(Debug, Clone, Copy)]
+struct Outcome {
+    effect: Effect,
+    customer: Option<CustomerId>,
+}
+
+impl Outcome {
+    const fn nothing(effect: Effect) -> Self {
+        Self { effect, customer: None }
+    }
+
+    const fn done(customer: CustomerId) -> Self {
+        Self { effect: Effect::Done, customer: Some(customer) }
+    }
 }
 
 impl Billfold {
@@ -34,19 +51,21 @@ impl Billfold {
         Ok(count)
     }
 
-    async fn work_on(&self, delivery: &Delivery) -> Result<Effect> {
+    async fn work_on(&self, delivery: &Delivery) -> Result<Outcome> {
         let gateway = self.gateway_of(&delivery.tenant, &delivery.gateway)?;
-        let stored = self.open_webhook(gateway, delivery)?;
-        let mut effect = Effect::Ignored;
+        let stored = self.open_webhook(gateway, delivery).await?;
+        let mut outcome = Outcome::nothing(Effect::Ignored);
         for event in &stored.events {
-            effect = effect.max(self.act_on(gateway, event).await?);
+            let came = self.act_on(gateway, event).await?;
+            outcome.effect = outcome.effect.max(came.effect);
+            outcome.customer = outcome.customer.or(came.customer);
         }
-        Ok(effect)
+        Ok(outcome)
     }
 
-    async fn act_on(&self, gateway: &Gateway, event: &ProviderEvent) -> Result<Effect> {
+    async fn act_on(&self, gateway: &Gateway, event: &ProviderEvent) -> Result<Outcome> {
         match &event.subject {
-            EventSubject::Other => Ok(Effect::Ignored),
+            EventSubject::Other => Ok(Outcome::nothing(Effect::Ignored)),
             EventSubject::Session { reference, merchant_reference } => {
                 let found =
                     self.find_session(gateway, reference.as_deref(), merchant_reference.as_deref()).await?;
@@ -54,7 +73,7 @@ impl Billfold {
                     Some(session) => {
                         self.fetch_and_settle(gateway, session, reference.as_deref(), Via::Webhook).await
                     }
-                    None => Ok(Effect::Unmatched),
+                    None => Ok(Outcome::nothing(Effect::Unmatched)),
                 }
             }
             EventSubject::Method { token, merchant_reference } => {
@@ -68,22 +87,23 @@ impl Billfold {
         gateway: &Gateway,
         token: &str,
         merchant_reference: Option<&str>,
-    ) -> Result<Effect> {
-        let fingerprint = self.token_fingerprint(gateway, token)?;
+    ) -> Result<Outcome> {
+        let fingerprint = self.token_fingerprint(gateway, token).await?;
         if let Some(method) =
             self.store().method_by_token(&gateway.tenant, &gateway.name, &fingerprint).await?
         {
+            let customer = method.customer_id;
             self.refresh_method(gateway, method).await?;
-            return Ok(Effect::Done);
+            return Ok(Outcome::done(customer));
         }
         if self.store().token_was_deleted(&gateway.tenant, &gateway.name, &fingerprint).await? {
-            return Ok(Effect::Ignored);
+            return Ok(Outcome::nothing(Effect::Ignored));
         }
         // A token event names no session but may come before the session's own: the session it was
         // made in is asked about, and whatever it saved is stored.
         match self.find_session(gateway, None, merchant_reference).await? {
             Some(session) => self.fetch_and_settle(gateway, session, None, Via::Webhook).await,
-            None => Ok(Effect::Unmatched),
+            None => Ok(Outcome::nothing(Effect::Unmatched)),
         }
     }
 
@@ -115,14 +135,15 @@ impl Billfold {
         session: Session,
         hint: Option<&str>,
         via: Via,
-    ) -> Result<Effect> {
+    ) -> Result<Outcome> {
+        let customer = session.customer_id;
         if session.status == SessionStatus::Completed {
-            return Ok(Effect::Done);
+            return Ok(Outcome::done(customer));
         }
         let reference = session.provider_reference.as_deref().or(hint).map(str::to_owned);
-        let Some(reference) = reference else { return Ok(Effect::Unmatched) };
+        let Some(reference) = reference else { return Ok(Outcome::nothing(Effect::Unmatched)) };
         if session.provider_reference.is_some() && hint.is_some_and(|hint| hint != reference) {
-            return Ok(Effect::Unmatched);
+            return Ok(Outcome::nothing(Effect::Unmatched));
         }
         let cx = gateway.context(self.clock(), session.id.to_string());
         let fetch = gateway.provider.fetch_session(&cx, SessionRef::new(reference));
@@ -130,15 +151,18 @@ impl Billfold {
         if session.provider_reference.is_none()
             && observed.echo.reference.as_deref() != Some(&session.id.to_string())
         {
-            return Ok(Effect::Unmatched);
+            return Ok(Outcome::nothing(Effect::Unmatched));
         }
         self.settle(gateway, session, observed, via).await?;
-        Ok(Effect::Done)
+        Ok(Outcome::done(customer))
     }
 
-    async fn finish(&self, mut delivery: Delivery, outcome: Result<Effect>) -> Result<()> {
+    async fn finish(&self, mut delivery: Delivery, outcome: Result<Outcome>) -> Result<()> {
         let now = self.now();
-        let (state, note) = match outcome {
+        if let Ok(Outcome { customer: Some(customer), .. }) = &outcome {
+            delivery.customer_id = Some(*customer);
+        }
+        let (state, note) = match outcome.map(|outcome| outcome.effect) {
             Ok(Effect::Done) => (DeliveryState::Done, None),
             Ok(Effect::Ignored) => (DeliveryState::Ignored, None),
             Ok(Effect::Unmatched) => {

@@ -13,7 +13,7 @@ use crate::name::GatewayName;
 use crate::provider::{Acknowledgement, ProviderEvent, WebhookBatch, WebhookDelivery, WebhookRejection};
 use crate::secret::sha256;
 use crate::store::{Changes, Commit, Delivery, DeliveryState, Write};
-use crate::vault::{Fingerprint, Place};
+use crate::vault::{Fingerprint, Place, VaultRecord};
 
 /// What is sealed of a webhook.
 #[derive(Serialize, Deserialize)]
@@ -37,7 +37,7 @@ impl Billfold {
         let read = gateway.contain("read_webhook", || gateway.provider.read_webhook(&delivery));
         match read.unwrap_or(Err(WebhookRejection::Unauthentic)) {
             Ok(batch) => {
-                self.store_webhook(gateway, &delivery, &batch).await?;
+                self.store_webhook(gateway, &delivery, &batch, DeliveryState::Received).await?;
                 self.announce_work();
                 Ok(batch.acknowledge)
             }
@@ -47,7 +47,7 @@ impl Billfold {
             }
             Err(WebhookRejection::Unreadable) => {
                 let evidence = WebhookBatch::new(gateway.capabilities().webhook_trust, Vec::new());
-                self.store_unreadable(gateway, &delivery, &evidence).await?;
+                self.store_webhook(gateway, &delivery, &evidence, DeliveryState::Unreadable).await?;
                 Err(Error::invalid("", "the webhook's body cannot be read"))
             }
         }
@@ -58,30 +58,23 @@ impl Billfold {
         gateway: &Gateway,
         delivery: &WebhookDelivery,
         batch: &WebhookBatch,
+        state: DeliveryState,
     ) -> Result<()> {
-        let row = self.delivery_row(gateway, delivery, batch, DeliveryState::Received)?;
-        self.insert_or_count(row).await
-    }
-
-    async fn store_unreadable(
-        &self,
-        gateway: &Gateway,
-        delivery: &WebhookDelivery,
-        batch: &WebhookBatch,
-    ) -> Result<()> {
-        let mut row = self.delivery_row(gateway, delivery, batch, DeliveryState::Unreadable)?;
-        row.next_attempt_at = None;
-        row.note = Some("the provider could not read the body".to_owned());
-        self.insert_or_count(row).await
-    }
-
-    async fn insert_or_count(&self, row: Delivery) -> Result<()> {
         for _ in 0..MAX_ROUNDS {
-            let changes = Changes { deliveries: vec![Write::Insert(row.clone())], ..Changes::default() };
+            let (row, body) = self.delivery_row(gateway, delivery, batch, state).await?;
+            let changes = Changes {
+                vault: vec![Write::Insert(body)],
+                deliveries: vec![Write::Insert(row.clone())],
+                ..Changes::default()
+            };
             if self.store().commit(changes).await? == Commit::Applied {
                 return Ok(());
             }
-            let Some(known) = self.store().delivery_by_key(&row.gateway, &row.key).await? else { continue };
+            let Some(known) = self.store().delivery_by_key(&row.gateway, &row.key).await? else {
+                // The key that sealed the body was destroyed meanwhile: it is sealed anew.
+                self.vault().forget(&gateway.tenant, gateway.name.as_str());
+                continue;
+            };
             let changes =
                 Changes { deliveries: vec![Write::Update(self.came_again(known))], ..Changes::default() };
             if self.store().commit(changes).await? == Commit::Applied {
@@ -103,39 +96,43 @@ impl Billfold {
         known
     }
 
-    fn delivery_row(
+    async fn delivery_row(
         &self,
         gateway: &Gateway,
         delivery: &WebhookDelivery,
         batch: &WebhookBatch,
         state: DeliveryState,
-    ) -> Result<Delivery> {
+    ) -> Result<(Delivery, VaultRecord)> {
         let now = self.now();
+        let readable = state != DeliveryState::Unreadable;
         let id = DeliveryId::generate(now, self.entropy().as_ref())?;
         let body = base64::engine::general_purpose::STANDARD.encode(&delivery.body);
         let stored = StoredWebhook { body, events: batch.events.clone() };
         let text = id.to_string();
-        let sealed = self.vault().seal_json(&webhook_place(gateway, &text), &stored)?;
-        Ok(Delivery {
+        let mut sealed = self.vault().seal_json(webhook_place(gateway, &text), &stored).await?;
+        sealed.expires_at = Some(now.plus(self.schedule().webhook_retention));
+        let row = Delivery {
             id,
             tenant: gateway.tenant.clone(),
             gateway: gateway.name.clone(),
-            key: self.delivery_key(gateway, delivery, batch)?,
+            key: self.delivery_key(gateway, delivery, batch).await?,
             summary: summary(batch),
-            sealed,
+            body: sealed.id,
+            customer_id: None,
             state,
             received_count: 1,
             attempts: 0,
-            next_attempt_at: Some(now),
-            note: None,
+            next_attempt_at: readable.then_some(now),
+            note: (!readable).then(|| "the provider could not read the body".to_owned()),
             received_at: delivery.received_at,
             updated_at: now,
             version: 1,
-        })
+        };
+        Ok((row, sealed))
     }
 
     /// The events' own keys, or the body's digest when it has none. Keyed, for they may hold tokens.
-    fn delivery_key(
+    async fn delivery_key(
         &self,
         gateway: &Gateway,
         delivery: &WebhookDelivery,
@@ -147,17 +144,26 @@ impl Billfold {
             parts.push(&digest);
         }
         parts.extend(batch.events.iter().map(|event| event.dedupe_key.as_bytes()));
-        self.vault().fingerprint(&gateway.tenant, &parts)
+        self.vault().fingerprint(&gateway.tenant, &parts).await
     }
 
-    pub(super) fn open_webhook(&self, gateway: &Gateway, delivery: &Delivery) -> Result<StoredWebhook> {
-        let text = delivery.id.to_string();
-        self.vault().open_json(&webhook_place(gateway, &text), &delivery.sealed)
+    pub(super) async fn open_webhook(&self, gateway: &Gateway, delivery: &Delivery) -> Result<StoredWebhook> {
+        let record = self.store().vault_record(&gateway.tenant, delivery.body).await?;
+        let ours = |record: &VaultRecord| {
+            record.owner == gateway.name.as_str() && record.object == delivery.id.to_string()
+        };
+        let record = record.filter(ours).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Gone,
+                "the webhook's body is not kept any more; its gateway can send it again",
+            )
+        })?;
+        self.vault().open_json(&record).await
     }
 }
 
 fn webhook_place<'a>(gateway: &'a Gateway, id: &'a str) -> Place<'a> {
-    Place { tenant: &gateway.tenant, kind: sealed_kind::WEBHOOK, record: id, owner: gateway.name.as_str() }
+    Place { tenant: &gateway.tenant, owner: gateway.name.as_str(), kind: sealed_kind::WEBHOOK, object: id }
 }
 
 /// The events' names, cut to a length that a list can show. They come from outside.

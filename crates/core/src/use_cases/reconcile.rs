@@ -80,12 +80,13 @@ impl Billfold {
         session.status = SessionStatus::Expired;
         session.details.settled_via = Some(Via::Sweep);
         session.details.failure = Some("the gateway never confirmed the session".to_owned());
-        session.next = None;
+        let link = session.next.take().map(|next| (session.tenant.clone(), next));
         session.next_check_at = None;
         self.touch(&mut session);
         let events = vec![self.session_event("session.expired", &session)?];
-        let changes = Changes { sessions: vec![Write::Update(session)], events, ..Changes::default() };
-        self.store().commit(changes).await?;
+        let vault_deletes = link.into_iter().collect();
+        let sessions = vec![Write::Update(session)];
+        self.store().commit(Changes { sessions, vault_deletes, events, ..Changes::default() }).await?;
         Ok(())
     }
 

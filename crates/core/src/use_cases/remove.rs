@@ -20,13 +20,13 @@ impl Billfold {
         Ok(count)
     }
 
-    async fn remove(&self, removal: &Removal) -> Result<&'static str> {
+    pub(super) async fn remove(&self, removal: &Removal) -> Result<&'static str> {
         let method = self.store().method(&removal.tenant, removal.payment_method_id).await?;
         let method = method.ok_or_else(|| Error::not_found("payment method"))?;
         let Some(token) = self.open_token(&method, removal.token).await? else { return Ok("already_gone") };
         let gateway = self.gateway_of(&removal.tenant, &removal.gateway)?;
         // The customer may have saved the same token anew since: then it must stay.
-        let fingerprint = self.token_fingerprint(gateway, token.token.expose_secret())?;
+        let fingerprint = self.token_fingerprint(gateway, token.token.expose_secret()).await?;
         if self.store().method_by_token(&gateway.tenant, &gateway.name, &fingerprint).await?.is_some() {
             return Ok("superseded");
         }
@@ -39,7 +39,11 @@ impl Billfold {
         })
     }
 
-    async fn finish_removal(&self, mut removal: Removal, outcome: Result<&'static str>) -> Result<()> {
+    pub(super) async fn finish_removal(
+        &self,
+        mut removal: Removal,
+        outcome: Result<&'static str>,
+    ) -> Result<()> {
         let now = self.now();
         let mut changes = Changes::default();
         match outcome {

@@ -15,7 +15,7 @@ use crate::provider::{
 use crate::session::state::transition;
 use crate::session::{Session, SessionStatus, Via};
 use crate::store::{Changes, Commit, Removal, Write};
-use crate::vault::{Fingerprint, VaultRecord};
+use crate::vault::{Fingerprint, Place};
 
 impl Billfold {
     /// Brings a session to where the gateway says that it is, saving the methods of a completed one.
@@ -35,6 +35,7 @@ impl Billfold {
                 tracing::info!(session = %settled.id, status = settled.status.as_str(), via = ?via, "session settled");
                 return Ok(settled);
             }
+            self.vault().forget(&session.tenant, &session.customer_id.to_string());
             session = self.reload_session(&session).await?;
         }
         Err(contended())
@@ -60,7 +61,7 @@ impl Billfold {
             settled.details.failure = None;
         }
         if status.is_final() {
-            settled.next = None;
+            changes.vault_deletes.extend(settled.next.take().map(|next| (settled.tenant.clone(), next)));
             settled.details.settled_via = Some(via);
         }
         self.touch(&mut settled);
@@ -82,8 +83,8 @@ impl Billfold {
         observed: &ProviderMethod,
         changes: &mut Changes,
     ) -> Result<PaymentMethodId> {
-        let token_fingerprint = self.token_fingerprint(gateway, observed.token.token.expose_secret())?;
-        let instrument_fingerprint = self.instrument_fingerprint(gateway, observed)?;
+        let token_fingerprint = self.token_fingerprint(gateway, observed.token.token.expose_secret()).await?;
+        let instrument_fingerprint = self.instrument_fingerprint(gateway, observed).await?;
         let known = self.known_method(session, &token_fingerprint, &instrument_fingerprint).await?;
         if known.as_ref().is_some_and(|known| known.customer_id != session.customer_id) {
             return Err(incident(session, "the token already belongs to another customer"));
@@ -120,7 +121,7 @@ impl Billfold {
             if let Some(superseded) = method.token {
                 changes.removals.push(Write::Insert(self.removal(&method, superseded)?));
             }
-            method.token = Some(self.seal_token(&method, &observed.token, changes)?);
+            method.token = Some(self.seal_token(&method, &observed.token, changes).await?);
             method.token_fingerprint = token_fingerprint;
         }
         method.session_id = session.id;
@@ -177,39 +178,36 @@ impl Billfold {
         method
     }
 
-    fn seal_token(
+    async fn seal_token(
         &self,
         method: &PaymentMethod,
         token: &TokenRef,
         changes: &mut Changes,
     ) -> Result<VaultRecordId> {
-        let now = self.now();
-        let id = VaultRecordId::generate(now, self.entropy().as_ref())?;
-        let mut record = VaultRecord {
-            id,
-            tenant: method.tenant.clone(),
-            kind: sealed_kind::GATEWAY_TOKEN.to_owned(),
-            owner: method.id.to_string(),
-            sealed: crate::vault::Sealed::from_bytes(Vec::new()),
-            created_at: now,
-        };
-        record.sealed = self.vault().seal(&record.place(&id.to_string()), &token.to_secret_bytes()?)?;
-        changes.vault_inserts.push(record);
+        let (owner, object) = (method.customer_id.to_string(), method.id.to_string());
+        let kind = sealed_kind::GATEWAY_TOKEN;
+        let place = Place { tenant: &method.tenant, owner: &owner, kind, object: &object };
+        let record = self.vault().seal(place, &token.to_secret_bytes()?).await?;
+        let id = record.id;
+        changes.vault.push(Write::Insert(record));
         Ok(id)
     }
 
-    /// Opens the token of a method, for a call to its gateway.
+    /// Opens the token of a method, for a call to its gateway. The record must be this method's: a row
+    /// may have been made to point at another's.
     pub(super) async fn open_token(
         &self,
         method: &PaymentMethod,
         record: VaultRecordId,
     ) -> Result<Option<TokenRef>> {
         let Some(record) = self.store().vault_record(&method.tenant, record).await? else { return Ok(None) };
-        if record.owner != method.id.to_string() || record.kind != sealed_kind::GATEWAY_TOKEN {
+        let ours = record.owner == method.customer_id.to_string()
+            && record.object == method.id.to_string()
+            && record.kind == sealed_kind::GATEWAY_TOKEN;
+        if !ours {
             return Err(Error::new(ErrorKind::Vault, "a stored value could not be sealed or opened"));
         }
-        let bytes = self.vault().open(&record.place(&record.id.to_string()), &record.sealed)?;
-        TokenRef::from_secret_bytes(&bytes).map(Some)
+        TokenRef::from_secret_bytes(&self.vault().open(&record).await?).map(Some)
     }
 
     pub(super) fn removal(&self, method: &PaymentMethod, token: VaultRecordId) -> Result<Removal> {
@@ -229,15 +227,19 @@ impl Billfold {
         })
     }
 
-    pub(super) fn token_fingerprint(&self, gateway: &Gateway, token: &str) -> Result<Fingerprint> {
+    pub(super) async fn token_fingerprint(&self, gateway: &Gateway, token: &str) -> Result<Fingerprint> {
         let parts = [purpose::TOKEN, gateway.name.as_str().as_bytes(), token.as_bytes()];
-        self.vault().fingerprint(&gateway.tenant, &parts)
+        self.vault().fingerprint(&gateway.tenant, &parts).await
     }
 
-    fn instrument_fingerprint(&self, gateway: &Gateway, method: &ProviderMethod) -> Result<Fingerprint> {
+    async fn instrument_fingerprint(
+        &self,
+        gateway: &Gateway,
+        method: &ProviderMethod,
+    ) -> Result<Fingerprint> {
         let value = method.fingerprint.as_ref().unwrap_or(&method.token.token);
         let parts = [purpose::INSTRUMENT, gateway.name.as_str().as_bytes(), value.expose_secret().as_bytes()];
-        self.vault().fingerprint(&gateway.tenant, &parts)
+        self.vault().fingerprint(&gateway.tenant, &parts).await
     }
 
     pub(super) fn next_method_check(&self, method: &PaymentMethod) -> Option<crate::clock::Timestamp> {

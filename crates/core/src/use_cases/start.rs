@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::customer::{Customer, GatewayCustomer};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::gateway::Gateway;
-use crate::id::{CustomerId, SessionId};
+use crate::id::{CustomerId, SessionId, VaultRecordId};
 use crate::money::{Country, Currency};
 use crate::name::{GatewayName, TenantId};
 use crate::provider::{
@@ -23,7 +23,7 @@ use crate::provider::{
 use crate::secret::{random_token, sha256};
 use crate::session::{Session, SessionDetails, SessionStatus, Via};
 use crate::store::{Changes, Commit, Write};
-use crate::vault::{Place, Sealed};
+use crate::vault::{Place, VaultRecord};
 use crate::view::{Next, SessionView};
 
 /// A request to save a payment method.
@@ -297,10 +297,6 @@ impl Billfold {
         gateway_customer: Option<String>,
     ) -> Result<SessionView> {
         let next = observed.next.as_ref().map(stored_next);
-        let sealed = match &next {
-            Some(next) => Some(self.vault().seal_json(&next_place(&session, &session.id.to_string()), next)?),
-            None => None,
-        };
         for _ in 0..MAX_ROUNDS {
             let mut changed = session.clone();
             changed.provider_reference.get_or_insert_with(|| observed.reference.clone());
@@ -308,19 +304,23 @@ impl Billfold {
                 changed.details.gateway_customer.clone_from(&gateway_customer);
             }
             changed.expires_at = observed.expires_at.unwrap_or(changed.expires_at);
-            if !changed.status.is_final() {
-                changed.next.clone_from(&sealed);
+            let mut changes = Changes::default();
+            if let Some(next) = next.as_ref().filter(|_| !changed.status.is_final()) {
+                let record = self.seal_next(&session, next).await?;
+                changed.next = Some(record.id);
+                changes.vault.push(Write::Insert(record));
             }
             if changed.status == SessionStatus::Creating {
                 changed.status = SessionStatus::Active;
             }
             self.touch(&mut changed);
             changed.next_check_at = self.schedule().next_session_check(&changed, changed.updated_at);
-            let changes = Changes { sessions: vec![Write::Update(changed.clone())], ..Changes::default() };
+            changes.sessions.push(Write::Update(changed.clone()));
             if self.store().commit(changes).await? == Commit::Applied {
                 let settled = self.settle(gateway, changed, observed, Via::Create).await?;
-                return self.session_view(&settled);
+                return self.session_view(&settled).await;
             }
+            self.vault().forget(&session.tenant, &session.customer_id.to_string());
             session = self.reload_session(&session).await?;
         }
         Err(contended())
@@ -366,21 +366,32 @@ impl Billfold {
         }
     }
 
-    pub(super) fn session_view(&self, session: &Session) -> Result<SessionView> {
-        let next = match &session.next {
-            Some(sealed) if !session.status.is_final() => Some(self.open_next(session, sealed)?),
+    pub(super) async fn session_view(&self, session: &Session) -> Result<SessionView> {
+        let next = match session.next {
+            Some(record) if !session.status.is_final() => self.open_next(session, record).await?,
             _ => None,
         };
         Ok(SessionView::new(session, next))
     }
 
-    fn open_next(&self, session: &Session, sealed: &Sealed) -> Result<Next> {
-        let id = session.id.to_string();
-        let stored: StoredNext = self.vault().open_json(&next_place(session, &id), sealed)?;
-        Ok(match stored {
+    async fn seal_next(&self, session: &Session, next: &StoredNext) -> Result<VaultRecord> {
+        let (owner, object) = (session.customer_id.to_string(), session.id.to_string());
+        let kind = sealed_kind::NEXT_ACTION;
+        let place = Place { tenant: &session.tenant, owner: &owner, kind, object: &object };
+        self.vault().seal_json(place, next).await
+    }
+
+    /// What the customer has to do, if the session did not end meanwhile.
+    async fn open_next(&self, session: &Session, record: VaultRecordId) -> Result<Option<Next>> {
+        let record = self.store().vault_record(&session.tenant, record).await?;
+        let ours = |record: &VaultRecord| {
+            record.object == session.id.to_string() && record.kind == sealed_kind::NEXT_ACTION
+        };
+        let Some(record) = record.filter(ours) else { return Ok(None) };
+        Ok(Some(match self.vault().open_json(&record).await? {
             StoredNext::Redirect(url) => Next::Redirect { url: SecretString::from(url) },
             StoredNext::ClientSecret(secret) => Next::ClientSecret { secret: SecretString::from(secret) },
-        })
+        }))
     }
 }
 
@@ -394,8 +405,4 @@ fn stored_next(next: &NextAction) -> StoredNext {
         NextAction::Redirect(url) => StoredNext::Redirect(url.expose_secret().to_owned()),
         NextAction::ClientSecret(secret) => StoredNext::ClientSecret(secret.expose_secret().to_owned()),
     }
-}
-
-fn next_place<'a>(session: &'a Session, id: &'a str) -> Place<'a> {
-    Place { tenant: &session.tenant, kind: sealed_kind::NEXT_ACTION, record: id, owner: id }
 }

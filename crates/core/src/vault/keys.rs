@@ -1,115 +1,181 @@
-//! Root keys and what is derived from them.
-//!
-//! A root key never touches data. Per tenant it yields a data key (from which each sealed value
-//! derives its own) and a fingerprint key. Fingerprints must stay comparable when a new root key
-//! becomes primary, so they come from the ring's oldest key.
+//! Data keys: what they are, not where they come from.
 
 use std::fmt;
 
 use aws_lc_rs::hkdf;
-use base64::Engine as _;
-use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::SealError;
+use super::seal::push_prefixed;
+use super::wrapper::{WrapContext, WrapperId};
+use crate::clock::Timestamp;
 use crate::entropy::{Entropy, EntropyError};
 use crate::name::TenantId;
 
-/// 32 secret bytes from which all keys are derived.
-pub struct RootKey {
-    id: [u8; 16],
-    bytes: Zeroizing<[u8; 32]>,
-}
+/// Names a data key: 16 random bytes, written into every value that it seals.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId([u8; 16]);
 
-/// A root key that cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum KeyRingError {
-    /// The text is not base64 of exactly 32 bytes.
-    #[error("expected base64 of exactly 32 bytes")]
-    Malformed,
-    /// All bytes are equal: a placeholder, not a key.
-    #[error("this is a placeholder, not a random key")]
-    Placeholder,
-    /// The same key twice.
-    #[error("the same key is listed twice")]
-    Duplicate,
-}
-
-impl RootKey {
-    /// From base64 of 32 bytes.
-    pub fn from_base64(text: &SecretString) -> Result<Self, KeyRingError> {
-        let decoded = base64::engine::general_purpose::STANDARD.decode(text.expose_secret().trim());
-        let decoded = Zeroizing::new(decoded.map_err(|_| KeyRingError::Malformed)?);
-        let mut bytes = Zeroizing::new([0_u8; 32]);
-        if decoded.len() != bytes.len() {
-            return Err(KeyRingError::Malformed);
-        }
-        bytes.copy_from_slice(&decoded);
-        if bytes.iter().all(|byte| *byte == bytes[0]) {
-            return Err(KeyRingError::Placeholder);
-        }
-        Self::from_bytes(bytes).map_err(|_| KeyRingError::Malformed)
+impl KeyId {
+    /// From stored bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
     }
 
-    /// A new random key, as base64.
-    pub fn generate(entropy: &dyn Entropy) -> Result<SecretString, EntropyError> {
-        let mut bytes = Zeroizing::new([0_u8; 32]);
-        entropy.fill(bytes.as_mut())?;
-        Ok(SecretString::from(base64::engine::general_purpose::STANDARD.encode(bytes.as_ref())))
+    /// From 32 hexadecimal digits.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut bytes = [0_u8; 16];
+        hex::decode_to_slice(text, &mut bytes).ok().map(|()| Self(bytes))
     }
 
-    fn from_bytes(bytes: Zeroizing<[u8; 32]>) -> Result<Self, SealError> {
-        let mut id = [0_u8; 16];
-        expand(bytes.as_ref(), &[], &[b"pmv1/root-id"], &mut id)?;
-        Ok(Self { id, bytes })
+    /// A new id.
+    pub fn generate(entropy: &dyn Entropy) -> Result<Self, EntropyError> {
+        let mut bytes = [0_u8; 16];
+        entropy.fill(&mut bytes)?;
+        Ok(Self(bytes))
     }
 
-    fn derive(&self, label: &[u8], tenant: &TenantId) -> Result<Zeroizing<[u8; 32]>, SealError> {
-        let mut key = Zeroizing::new([0_u8; 32]);
-        expand(self.bytes.as_ref(), &[], &[label, tenant.as_str().as_bytes()], key.as_mut())?;
-        Ok(key)
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
     }
 }
 
-/// The primary root key, which seals, and older ones, which only open.
-pub struct KeyRing {
-    primary: RootKey,
-    older: Vec<RootKey>,
-}
-
-impl KeyRing {
-    /// A ring with one key.
-    pub fn new(primary: RootKey) -> Self {
-        Self { primary, older: Vec::new() }
-    }
-
-    /// A ring whose `older` keys, newest first, still open what they sealed.
-    pub fn with_older(primary: RootKey, older: Vec<RootKey>) -> Result<Self, KeyRingError> {
-        let mut ids: Vec<[u8; 16]> = older.iter().map(|key| key.id).chain([primary.id]).collect();
-        ids.sort_unstable();
-        if ids.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(KeyRingError::Duplicate);
-        }
-        Ok(Self { primary, older })
-    }
-
-    pub(super) fn seal_key(&self, tenant: &TenantId) -> Result<([u8; 16], Zeroizing<[u8; 32]>), SealError> {
-        Ok((self.primary.id, self.primary.derive(b"pmv1/tenant-data", tenant)?))
-    }
-
-    pub(super) fn open_key(&self, tenant: &TenantId, id: [u8; 16]) -> Result<Zeroizing<[u8; 32]>, SealError> {
-        let mut keys = std::iter::once(&self.primary).chain(&self.older);
-        keys.find(|key| key.id == id).ok_or(SealError)?.derive(b"pmv1/tenant-data", tenant)
-    }
-
-    pub(super) fn fingerprint_key(&self, tenant: &TenantId) -> Result<Zeroizing<[u8; 32]>, SealError> {
-        self.older.last().unwrap_or(&self.primary).derive(b"pmv1/tenant-fingerprint", tenant)
-    }
-}
-
-impl fmt::Debug for KeyRing {
+impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyRing(primary {}, {} older)", hex::encode(self.primary.id), self.older.len())
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// 32 secret bytes from which the keys of single values are derived. Overwritten when dropped.
+#[derive(Clone)]
+pub struct DataKey(Zeroizing<[u8; 32]>);
+
+impl DataKey {
+    /// From bytes that a wrapper gave back.
+    pub const fn from_bytes(bytes: Zeroizing<[u8; 32]>) -> Self {
+        Self(bytes)
+    }
+
+    /// From a slice of exactly 32 bytes.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        let mut key = Zeroizing::new([0_u8; 32]);
+        if bytes.len() != key.len() {
+            return None;
+        }
+        key.copy_from_slice(bytes);
+        Some(Self(key))
+    }
+
+    /// A new random key.
+    pub fn generate(entropy: &dyn Entropy) -> Result<Self, EntropyError> {
+        let mut key = Zeroizing::new([0_u8; 32]);
+        entropy.fill(key.as_mut())?;
+        Ok(Self(key))
+    }
+
+    /// The bytes, for a wrapper to encrypt.
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DataKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DataKey(..)")
+    }
+}
+
+/// What a data key does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyPurpose {
+    /// Seals one subject's values.
+    Data,
+    /// Makes a tenant's fingerprints.
+    Fingerprint,
+    /// Chains a tenant's audit trail.
+    Audit,
+    /// Proves that a wrapper works; never stored.
+    Check,
+}
+
+impl KeyPurpose {
+    /// The name in the database and in wrap contexts.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Fingerprint => "fingerprint",
+            Self::Audit => "audit",
+            Self::Check => "check",
+        }
+    }
+}
+
+/// Where a data key stands in its life (NIST SP 800-57): a key that was destroyed has no row any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyState {
+    /// Seals what is new. One for each tenant, subject and purpose.
+    Primary,
+    /// Opens what it sealed, until that is sealed anew.
+    DecryptOnly,
+    /// Somebody else may know it: opens only for being sealed anew.
+    Compromised,
+}
+
+impl KeyState {
+    /// The name in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::DecryptOnly => "decrypt_only",
+            Self::Compromised => "compromised",
+        }
+    }
+}
+
+/// A data key as stored: wrapped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VaultKey {
+    /// Its id, in every value that it sealed.
+    pub id: KeyId,
+    /// Whose key.
+    pub tenant: TenantId,
+    /// Whose data it protects; empty for keys of the whole tenant.
+    pub subject: String,
+    /// What it does.
+    pub purpose: KeyPurpose,
+    /// The key, encrypted by the root key.
+    pub wrapped: Vec<u8>,
+    /// Which root key.
+    pub wrapper: WrapperId,
+    /// Where it stands.
+    pub state: KeyState,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Counts changes, from 1.
+    pub version: i64,
+}
+
+impl VaultKey {
+    /// What its wrapping is bound to.
+    pub fn context(&self) -> WrapContext {
+        WrapContext {
+            key_id: self.id,
+            tenant: self.tenant.clone(),
+            subject: self.subject.clone(),
+            purpose: self.purpose,
+        }
     }
 }
 
@@ -125,7 +191,7 @@ impl hkdf::KeyType for Length {
 pub(super) fn expand(ikm: &[u8], salt: &[u8], info: &[&[u8]], out: &mut [u8]) -> Result<(), SealError> {
     let mut joined = Vec::new();
     for part in info {
-        super::seal::push_prefixed(&mut joined, part);
+        push_prefixed(&mut joined, part);
     }
     let prk = hkdf::Salt::new(hkdf::HKDF_SHA512, salt).extract(ikm);
     let info = [joined.as_slice()];

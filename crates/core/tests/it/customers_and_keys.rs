@@ -5,14 +5,19 @@ use std::time::Duration;
 use billfold_core::capability::Usage;
 use billfold_core::name::TenantId;
 use billfold_core::provider::CustomerProfile;
+use billfold_core::scope::{Scope, Scopes};
 use billfold_core::secret::ExposeSecret;
 use billfold_core::store::{Page, Store};
-use billfold_core::{CustomerSelector, ErrorKind};
+use billfold_core::{CustomerSelector, ErrorKind, Principal};
 
 use crate::support::{World, request};
 
 fn other() -> TenantId {
     "other".parse().unwrap()
+}
+
+fn operator(tenant: TenantId) -> Principal {
+    Principal::operator(tenant, "tester")
 }
 
 #[tokio::test]
@@ -90,7 +95,9 @@ async fn a_profile_is_sealed_and_updated() {
     let profile = CustomerProfile { email: Some("CANARY@example.com".into()), ..CustomerProfile::default() };
     let made = world.billfold.save_customer(&world.tenant, "c-1", profile.clone()).await.unwrap();
     let row = world.store.customer(&world.tenant, made.id).await.unwrap().unwrap();
-    assert!(!row.profile.as_bytes().windows(6).any(|window| window == b"CANARY"));
+    let record = world.store.vault_record(&world.tenant, row.profile).await.unwrap().unwrap();
+    assert!(!record.sealed.as_bytes().windows(6).any(|window| window == b"CANARY"));
+    assert_eq!((record.owner, record.version), (made.id.to_string(), 1));
     // An empty profile leaves the stored one alone; another one replaces it.
     let same = world.billfold.save_customer(&world.tenant, "c-1", CustomerProfile::default()).await.unwrap();
     assert_eq!((same.id, same.profile), (made.id, profile));
@@ -102,19 +109,46 @@ async fn a_profile_is_sealed_and_updated() {
 #[tokio::test]
 async fn only_a_whole_unrevoked_key_opens_its_tenant() {
     let world = World::new();
-    let issued = world.billfold.issue_api_key(&other(), "backend").await.unwrap();
+    let issued = world.billfold.issue_api_key(&operator(other()), "backend", Scopes::all()).await.unwrap();
     let secret = issued.secret.expose_secret().to_owned();
-    assert_eq!(world.billfold.authenticate(&secret).await.unwrap(), other());
+    let principal = world.billfold.authenticate(&secret).await.unwrap();
+    assert_eq!((principal.tenant, principal.scopes), (other(), Scopes::all()));
+    assert_eq!(principal.actor.as_str(), issued.key.id.to_string());
     let mut wrong = secret.clone();
     wrong.pop();
     for presented in ["", "bf_", "bf_x_y", &secret[3..], &wrong, &format!("{secret}x")] {
         let error = world.billfold.authenticate(presented).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unauthenticated, "{presented}");
     }
-    let foreign = world.billfold.revoke_api_key(&world.tenant, issued.key.id).await.unwrap_err();
+    let foreign =
+        world.billfold.revoke_api_key(&operator(world.tenant.clone()), issued.key.id).await.unwrap_err();
     assert_eq!(foreign.kind(), ErrorKind::NotFound);
-    let revoked = world.billfold.revoke_api_key(&other(), issued.key.id).await.unwrap();
+    let revoked = world.billfold.revoke_api_key(&operator(other()), issued.key.id).await.unwrap();
     assert!(revoked.revoked_at.is_some());
     assert!(world.billfold.authenticate(&secret).await.is_err());
     assert_eq!(world.billfold.list_api_keys(&other()).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn nobody_hands_out_more_than_they_may_do() {
+    let world = World::new();
+    let few: Scopes = [Scope::Admin, Scope::Vault].into_iter().collect();
+    let issued = world.billfold.issue_api_key(&operator(other()), "clerk", few.clone()).await.unwrap();
+    let clerk = world.billfold.authenticate(issued.secret.expose_secret()).await.unwrap();
+    for wanted in Scope::ALL {
+        let outcome = world.billfold.issue_api_key(&clerk, "x", [wanted].into_iter().collect()).await;
+        match outcome {
+            Ok(_) => assert!(few.allows(wanted), "{wanted:?} was handed out"),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Forbidden);
+                assert!(!few.allows(wanted), "{wanted:?} was refused");
+            }
+        }
+    }
+    let none = world.billfold.issue_api_key(&clerk, "x", [].into_iter().collect()).await.unwrap_err();
+    assert_eq!(none.fields()[0].pointer, "/scopes");
+    // Both keys and what they did are in the trail.
+    let entries = world.billfold.list_audit(&other(), 0, 10).await.unwrap();
+    assert_eq!(entries.iter().filter(|entry| entry.action == "api_key.create").count(), 3);
+    assert_eq!(entries[1].actor, issued.key.id.to_string());
 }

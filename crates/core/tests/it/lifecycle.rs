@@ -7,33 +7,15 @@ use billfold_core::capability::Usage;
 use billfold_core::payment_method::PaymentMethodStatus;
 use billfold_core::provider::{ProviderMethodStatus, RecurringTerms};
 use billfold_core::store::Store;
-use billfold_core::view::SessionView;
 use billfold_testkit::reference::{Instrument, Trouble};
 
 use crate::support::{World, request};
 
-async fn save(world: &World, customer: &str, instrument: Instrument) -> SessionView {
-    save_with(world, request(customer), instrument).await
-}
-
-async fn save_with(
-    world: &World,
-    request: billfold_core::StartSession,
-    instrument: Instrument,
-) -> SessionView {
-    let session = world.billfold.start_session(&world.tenant, request).await.unwrap();
-    let gateway_session = world.gateway.sessions().pop().unwrap();
-    world.gateway.complete(&gateway_session, instrument);
-    world.completed(&gateway_session).await;
-    world.work().await;
-    world.session(session.id).await
-}
-
 #[tokio::test]
 async fn the_same_card_twice_is_one_method_with_the_newer_token() {
     let world = World::new();
-    let first = save(&world, "c-1", Instrument::card("tok-1", "fp-1")).await;
-    let second = save(&world, "c-1", Instrument::card("tok-2", "fp-1")).await;
+    let first = world.save("c-1", Instrument::card("tok-1", "fp-1")).await;
+    let second = world.save("c-1", Instrument::card("tok-2", "fp-1")).await;
     assert_eq!(first.payment_methods, second.payment_methods);
     assert_eq!(world.methods(&first).await.len(), 1);
     // The older token is of no use any more and is taken back at the gateway.
@@ -44,13 +26,13 @@ async fn the_same_card_twice_is_one_method_with_the_newer_token() {
 #[tokio::test]
 async fn another_customer_or_another_use_is_another_method() {
     let world = World::new();
-    let mine = save(&world, "c-1", Instrument::card("tok-1", "fp-1")).await;
-    let yours = save(&world, "c-2", Instrument::card("tok-2", "fp-1")).await;
+    let mine = world.save("c-1", Instrument::card("tok-1", "fp-1")).await;
+    let yours = world.save("c-2", Instrument::card("tok-2", "fp-1")).await;
     assert_ne!(mine.payment_methods, yours.payment_methods);
     let mut recurring = request("c-1");
     recurring.usage = Usage::Recurring;
     recurring.recurring = Some(RecurringTerms { frequency_days: 30, ends_on: "2030-12-31".into() });
-    let subscription = save_with(&world, recurring, Instrument::card("tok-3", "fp-1")).await;
+    let subscription = world.save_with(recurring, Instrument::card("tok-3", "fp-1")).await;
     assert_ne!(mine.payment_methods, subscription.payment_methods);
     assert_eq!(world.methods(&mine).await.len(), 2);
     assert_eq!(world.methods(&yours).await.len(), 1);
@@ -59,8 +41,8 @@ async fn another_customer_or_another_use_is_another_method() {
 #[tokio::test]
 async fn a_token_of_one_customer_never_reaches_another() {
     let world = World::new();
-    save(&world, "c-1", Instrument::card("tok-1", "fp-1")).await;
-    let other = save(&world, "c-2", Instrument::card("tok-1", "fp-1")).await;
+    world.save("c-1", Instrument::card("tok-1", "fp-1")).await;
+    let other = world.save("c-2", Instrument::card("tok-1", "fp-1")).await;
     assert!(other.payment_methods.is_empty());
     assert!(world.methods(&other).await.is_empty());
 }
@@ -68,8 +50,8 @@ async fn a_token_of_one_customer_never_reaches_another() {
 #[tokio::test]
 async fn one_default_per_customer() {
     let world = World::new();
-    let first = save(&world, "c-1", Instrument::card("tok-1", "fp-1")).await;
-    let second = save(&world, "c-1", Instrument::card("tok-2", "fp-2")).await;
+    let first = world.save("c-1", Instrument::card("tok-1", "fp-1")).await;
+    let second = world.save("c-1", Instrument::card("tok-2", "fp-2")).await;
     let defaults = |methods: &[billfold_core::view::PaymentMethodView]| {
         methods.iter().filter(|method| method.is_default).map(|method| method.id).collect::<Vec<_>>()
     };
@@ -79,14 +61,14 @@ async fn one_default_per_customer() {
 
     let mut wanted = request("c-1");
     wanted.make_default = true;
-    let third = save_with(&world, wanted, Instrument::card("tok-3", "fp-3")).await;
+    let third = world.save_with(wanted, Instrument::card("tok-3", "fp-3")).await;
     assert_eq!(defaults(&world.methods(&first).await), third.payment_methods);
 }
 
 #[tokio::test]
 async fn deleting_reaches_the_gateway_even_if_it_is_down_at_first() {
     let world = World::new();
-    let session = save(&world, "c-1", Instrument::card("tok-1", "fp-1")).await;
+    let session = world.save("c-1", Instrument::card("tok-1", "fp-1")).await;
     let id = session.payment_methods[0];
     let token = world.store.method(&world.tenant, id).await.unwrap().unwrap().token.unwrap();
     world.gateway.order("delete_method", Trouble::LostBefore);
@@ -121,7 +103,7 @@ async fn deleting_reaches_the_gateway_even_if_it_is_down_at_first() {
 #[tokio::test]
 async fn late_webhooks_do_not_bring_a_deleted_method_back() {
     let world = World::new();
-    let session = save(&world, "c-1", Instrument::card("tok-1", "fp-1")).await;
+    let session = world.save("c-1", Instrument::card("tok-1", "fp-1")).await;
     world.billfold.delete_method(&world.tenant, session.payment_methods[0]).await.unwrap();
     world.work().await;
     let body = serde_json::json!({"event": "token.activated", "token": "tok-1", "reference": session.id});
@@ -135,11 +117,11 @@ async fn late_webhooks_do_not_bring_a_deleted_method_back() {
 #[tokio::test]
 async fn a_token_saved_anew_survives_its_old_deletion() {
     let world = World::new();
-    let session = save(&world, "c-1", Instrument::card("tok-1", "fp-1")).await;
+    let session = world.save("c-1", Instrument::card("tok-1", "fp-1")).await;
     world.gateway.order("delete_method", Trouble::LostBefore);
     world.billfold.delete_method(&world.tenant, session.payment_methods[0]).await.unwrap();
     world.work().await;
-    let again = save(&world, "c-1", Instrument::card("tok-1", "fp-1")).await;
+    let again = world.save("c-1", Instrument::card("tok-1", "fp-1")).await;
     world.clock.advance(Duration::from_mins(10));
     world.work().await;
     assert_eq!(world.gateway.token_status("tok-1"), Some(ProviderMethodStatus::Active));
@@ -149,7 +131,7 @@ async fn a_token_saved_anew_survives_its_old_deletion() {
 #[tokio::test]
 async fn the_gateway_may_take_a_method_back() {
     let world = World::new();
-    let session = save(&world, "c-1", Instrument::card("tok-1", "fp-1")).await;
+    let session = world.save("c-1", Instrument::card("tok-1", "fp-1")).await;
     world.gateway.set_token("tok-1", ProviderMethodStatus::Expired);
     world.deliver(serde_json::json!({"event": "token.expired", "token": "tok-1"})).await.unwrap();
     world.work().await;

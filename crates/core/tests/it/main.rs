@@ -2,10 +2,19 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail loudly")]
 
+mod audit;
 mod customers_and_keys;
+mod erasure;
 mod flows;
+mod histories;
+mod key_service;
 mod lifecycle;
+mod places;
 mod races;
+mod restores;
 mod returns;
+mod rotation;
 mod support;
+mod vault;
+mod vault_limits;
 mod webhooks;

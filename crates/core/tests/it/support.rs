@@ -1,40 +1,43 @@
 //! A world in memory: a store, a reference gateway, a clock that tests move.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use billfold_core::capability::Usage;
 use billfold_core::clock::{ManualClock, Timestamp};
-use billfold_core::entropy::SystemEntropy;
+use billfold_core::erasure::ErasureLedger;
 use billfold_core::gateway::Gateway;
 use billfold_core::name::{GatewayName, TenantId};
 use billfold_core::provider::{CustomerProfile, ReturnRequest, WebhookDelivery};
+use billfold_core::schedule::Schedule;
 use billfold_core::secret::ExposeSecret;
 use billfold_core::settings::Mode;
 use billfold_core::store::memory::MemoryStore;
 use billfold_core::store::{Page, Store};
-use billfold_core::transport::{Reached, Transport, TransportError};
-use billfold_core::vault::{KeyRing, RootKey, Vault};
+use billfold_core::vault::{KeyWrapper, Vault};
 use billfold_core::view::{Next, PaymentMethodView, SessionView};
 use billfold_core::{Billfold, CustomerSelector, Result, StartSession};
-use billfold_testkit::reference::{ReferenceGateway, ReferenceProvider, SECRET_HEADER};
-use bytes::Bytes;
+use billfold_testkit::between::{Behind, Between};
+use billfold_testkit::reference::{
+    Instrument, NoTransport, ReferenceGateway, ReferenceProvider, SECRET_HEADER,
+};
+use billfold_testkit::vault::test_root;
+use tokio::task::JoinSet;
 
 pub(crate) const SECRET: &str = "CANARY-webhook-secret";
 
-/// The reference provider needs no transport; one that is used anyway is a defect.
-#[derive(Debug)]
-struct NoTransport;
-
-#[async_trait::async_trait]
-impl Transport for NoTransport {
-    async fn send(
-        &self,
-        _: http::Request<Bytes>,
-        _: Duration,
-    ) -> Result<http::Response<Bytes>, TransportError> {
-        Err(TransportError { reached: Reached::NotSent, message: "there is no network here".into() })
-    }
+/// What a world is made of; a test changes a part of it.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    pub(crate) store: Arc<MemoryStore>,
+    /// Stands between the store and everything else.
+    pub(crate) between: Option<Arc<dyn Between>>,
+    pub(crate) wrapper: Arc<dyn KeyWrapper>,
+    pub(crate) gateway: Arc<ReferenceGateway>,
+    /// Whether the gateway is in the configuration.
+    pub(crate) configured: bool,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) ledger: Option<Arc<dyn ErasureLedger>>,
+    pub(crate) schedule: Schedule,
 }
 
 pub(crate) struct World {
@@ -43,6 +46,7 @@ pub(crate) struct World {
     pub(crate) gateway: Arc<ReferenceGateway>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) tenant: TenantId,
+    setup: Setup,
 }
 
 pub(crate) fn gateway_name() -> GatewayName {
@@ -51,30 +55,77 @@ pub(crate) fn gateway_name() -> GatewayName {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let store = Arc::new(MemoryStore::new());
-        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_780_000_000_000)));
-        let gateway = Arc::new(ReferenceGateway::new());
-        let key = RootKey::generate(&SystemEntropy).unwrap();
-        let ring = KeyRing::new(RootKey::from_base64(&key).unwrap());
-        let vault = Vault::new(ring, Arc::new(SystemEntropy));
+        Self::with(|_| {})
+    }
+
+    pub(crate) fn with(change: impl FnOnce(&mut Setup)) -> Self {
+        let mut setup = Setup {
+            store: Arc::new(MemoryStore::new()),
+            between: None,
+            wrapper: test_root(),
+            gateway: Arc::new(ReferenceGateway::new()),
+            configured: true,
+            clock: Arc::new(ManualClock::new(Timestamp::from_millis(1_780_000_000_000))),
+            ledger: None,
+            schedule: Schedule::default(),
+        };
+        change(&mut setup);
+        Self::of(setup)
+    }
+
+    /// Another program in the same world, but for what the test changes.
+    pub(crate) fn again(&self, change: impl FnOnce(&mut Setup)) -> Self {
+        let mut setup = self.setup.clone();
+        change(&mut setup);
+        Self::of(setup)
+    }
+
+    fn of(setup: Setup) -> Self {
         let tenant = TenantId::default_tenant();
-        let billfold = Billfold::builder(
-            store.clone(),
-            vault,
-            "https://pay.merchant.example/billfold/".parse().unwrap(),
-        )
-        .clock(clock.clone())
-        .gateway(Gateway {
-            name: gateway_name(),
-            tenant: tenant.clone(),
-            kind: "reference".into(),
-            mode: Mode::Test,
-            provider: Arc::new(ReferenceProvider::new(gateway.clone(), SECRET)),
-            transport: Arc::new(NoTransport),
-        })
-        .build()
-        .unwrap();
-        Self { billfold, store, gateway, clock, tenant }
+        let store: Arc<dyn Store> = match &setup.between {
+            Some(between) => Behind::new(setup.store.clone(), between.clone()),
+            None => setup.store.clone(),
+        };
+        let vault = Vault::builder(store.clone(), setup.wrapper.clone()).clock(setup.clock.clone()).build();
+        let public_url = "https://pay.merchant.example/billfold/".parse().unwrap();
+        let mut builder = Billfold::builder(store, vault, public_url)
+            .clock(setup.clock.clone())
+            .schedule(setup.schedule.clone());
+        if setup.configured {
+            builder = builder.gateway(Gateway {
+                name: gateway_name(),
+                tenant: tenant.clone(),
+                kind: "reference".into(),
+                mode: Mode::Test,
+                provider: Arc::new(ReferenceProvider::new(setup.gateway.clone(), SECRET)),
+                transport: Arc::new(NoTransport),
+            });
+        }
+        if let Some(ledger) = &setup.ledger {
+            builder = builder.erasure_ledger(ledger.clone());
+        }
+        Self {
+            billfold: builder.build().unwrap(),
+            store: setup.store.clone(),
+            gateway: setup.gateway.clone(),
+            clock: setup.clock.clone(),
+            tenant,
+            setup,
+        }
+    }
+
+    /// A customer's method, saved from beginning to end.
+    pub(crate) async fn save(&self, customer: &str, instrument: Instrument) -> SessionView {
+        self.save_with(request(customer), instrument).await
+    }
+
+    pub(crate) async fn save_with(&self, request: StartSession, instrument: Instrument) -> SessionView {
+        let session = self.billfold.start_session(&self.tenant, request).await.unwrap();
+        let gateway_session = self.gateway.sessions().pop().unwrap();
+        self.gateway.complete(&gateway_session, instrument);
+        self.completed(&gateway_session).await;
+        self.work().await;
+        self.session(session.id).await
     }
 
     pub(crate) async fn start(&self, customer: &str) -> SessionView {
@@ -111,7 +162,13 @@ impl World {
 
     /// Works until nothing is due.
     pub(crate) async fn work(&self) {
-        while self.billfold.process(10).await.unwrap() + self.billfold.remove_tokens(10).await.unwrap() > 0 {}
+        loop {
+            let processed = self.billfold.process(10).await.unwrap();
+            let removed = self.billfold.remove_tokens(10).await.unwrap();
+            if processed + removed + self.billfold.continue_erasures(10).await.unwrap() == 0 {
+                break;
+            }
+        }
     }
 
     pub(crate) async fn sweep(&self) {
@@ -157,4 +214,19 @@ pub(crate) fn link(session: &SessionView) -> String {
         Some(Next::Redirect { url }) => url.expose_secret().to_owned(),
         _ => panic!("a redirect was expected"),
     }
+}
+
+/// Runs tasks at the same time, on the runtime's threads; their answers in the order of the tasks.
+pub(crate) async fn at_once<T, F>(tasks: impl IntoIterator<Item = F>) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let mut set = JoinSet::new();
+    for (index, task) in tasks.into_iter().enumerate() {
+        set.spawn(async move { (index, task.await) });
+    }
+    let mut answers = set.join_all().await;
+    answers.sort_by_key(|(index, _)| *index);
+    answers.into_iter().map(|(_, answer)| answer).collect()
 }

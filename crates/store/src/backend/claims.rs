@@ -1,6 +1,7 @@
 //! Taking what is due, so that nobody else takes it meanwhile, for the `Conn` of the module around it.
 
 use billfold_core::clock::Timestamp;
+use billfold_core::erasure::Erasure;
 use billfold_core::payment_method::PaymentMethod;
 use billfold_core::session::Session;
 use billfold_core::store::{Delivery, Removal, StoreError};
@@ -9,8 +10,8 @@ use diesel_async::RunQueryDsl;
 
 use super::Conn;
 use crate::backend::Abort;
-use crate::rows::{DeliveryRow, MethodRow, RemovalRow, SessionRow};
-use crate::schema::{deliveries, payment_methods, removals, sessions};
+use crate::rows::{DeliveryRow, ErasureRow, MethodRow, RemovalRow, SessionRow};
+use crate::schema::{deliveries, erasures, payment_methods, removals, sessions};
 
 /// The rows of a claim, in the order of their ids in `due`.
 fn in_order<T>(mut rows: Vec<T>, due: &[String], id: impl Fn(&T) -> &str) -> Vec<T> {
@@ -93,6 +94,24 @@ pub(super) async fn claim_removals(
     let rows = diesel::update(removals::table.filter(removals::id.eq_any(&due)))
         .set((next, counted, removals::version.eq(removals::version + 1)))
         .returning(RemovalRow::as_returning())
+        .get_results(conn)
+        .await?;
+    claimed(in_order(rows, &due, |row| &row.id))
+}
+
+pub(super) async fn claim_erasures(
+    conn: &mut Conn,
+    now: Timestamp,
+    lease_until: Timestamp,
+    limit: u32,
+) -> Result<Vec<Erasure>, Abort> {
+    let due = erasures::table.filter(erasures::next_attempt_at.le(now.as_millis()));
+    let due = due.order(erasures::next_attempt_at).limit(limit.into()).select(erasures::id);
+    let due: Vec<String> = lock!(due).load(conn).await?;
+    let next = erasures::next_attempt_at.eq(lease_until.as_millis());
+    let rows = diesel::update(erasures::table.filter(erasures::id.eq_any(&due)))
+        .set((next, erasures::version.eq(erasures::version + 1)))
+        .returning(ErasureRow::as_returning())
         .get_results(conn)
         .await?;
     claimed(in_order(rows, &due, |row| &row.id))

@@ -4,7 +4,9 @@ use std::fmt;
 use std::str::FromStr as _;
 use std::sync::Arc;
 
-use billfold_core::store::{Changes, Commit, StoreError, StoreResult};
+use billfold_core::clock::Timestamp;
+use billfold_core::store::{Changes, Commit, StoreError, StoreResult, VaultPut};
+use billfold_core::vault::VaultRecord;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl as _};
@@ -12,7 +14,7 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use futures::FutureExt as _;
 use tokio_postgres::config::{Host, SslMode};
 
-use super::{Abort, outcome};
+use super::{Abort, outcome, put_outcome};
 use crate::{ConnectError, StoreOptions};
 
 /// Several workers claim at once; each skips what another has just taken.
@@ -38,6 +40,9 @@ mod reads;
 #[path = "store.rs"]
 mod store;
 #[expect(clippy::duplicate_mod, reason = "the same statements, compiled for this database's connection")]
+#[path = "vault_reads.rs"]
+mod vault_reads;
+#[expect(clippy::duplicate_mod, reason = "the same statements, compiled for this database's connection")]
 #[path = "writes.rs"]
 mod writes;
 
@@ -48,6 +53,7 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 /// Any constant will do, as long as nothing else in the database locks it.
 const EVENTS_LOCK: i64 = 0x6269_6c6c_666f_6c64;
 const MIGRATIONS_LOCK: i64 = 0x6269_6c6c_6d69_6772;
+const AUDIT_LOCK: i32 = 0x6175_6474;
 
 /// A PostgreSQL database.
 pub struct PostgresStore {
@@ -104,6 +110,12 @@ impl PostgresStore {
         outcome(begin!(conn, async |conn| writes::apply(conn, &changes).await))
     }
 
+    /// One statement, so no transaction is needed around it.
+    async fn put(&self, record: &VaultRecord, now: Timestamp) -> StoreResult<VaultPut> {
+        let mut conn = self.reader().await?;
+        put_outcome(writes::put_value(&mut conn, record, now).await)
+    }
+
     async fn run_migrations(&self) -> StoreResult<()> {
         let conn = self.target.connect().await;
         let mut conn = conn.map_err(|error| StoreError { message: error.to_string(), transient: true })?;
@@ -133,6 +145,14 @@ impl PostgresStore {
 async fn before_events(conn: &mut Conn) -> Result<(), Abort> {
     let lock = diesel::sql_query("SELECT pg_advisory_xact_lock($1)");
     lock.bind::<diesel::sql_types::BigInt, _>(EVENTS_LOCK).execute(conn).await?;
+    Ok(())
+}
+
+/// One transaction at a time appends to a tenant's audit trail.
+async fn before_audit(conn: &mut Conn, tenant: &str) -> Result<(), Abort> {
+    let lock = diesel::sql_query("SELECT pg_advisory_xact_lock($1, hashtext($2))");
+    let lock = lock.bind::<diesel::sql_types::Integer, _>(AUDIT_LOCK);
+    lock.bind::<diesel::sql_types::Text, _>(tenant).execute(conn).await?;
     Ok(())
 }
 

@@ -2,29 +2,27 @@
 
 use billfold_core::capability::Usage;
 use billfold_core::customer::{Customer, GatewayCustomer};
-use billfold_core::id::{ApiKeyId, CustomerId, DeliveryId, PaymentMethodId, SessionId, VaultRecordId};
+use billfold_core::id::{ApiKeyId, CustomerId, DeliveryId, PaymentMethodId, SessionId};
 use billfold_core::name::{GatewayName, TenantId};
 use billfold_core::payment_method::PaymentMethod;
 use billfold_core::session::Session;
 use billfold_core::store::{ApiKey, Delivery, DeliveryState, Event, Page, StoreError, StoreResult};
-use billfold_core::vault::{Fingerprint, VaultRecord};
+use billfold_core::vault::Fingerprint;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::Conn;
 use crate::backend::store_error;
-use crate::rows::{
-    ApiKeyRow, CustomerRow, DeliveryRow, EventRow, GatewayCustomerRow, MethodRow, SessionRow, VaultRow,
-};
-use crate::schema::{
-    api_keys, customers, deliveries, events, gateway_customers, payment_methods, sessions, vault_records,
-};
+use crate::rows::{ApiKeyRow, CustomerRow, DeliveryRow, EventRow, GatewayCustomerRow, MethodRow, SessionRow};
+use crate::schema::{api_keys, customers, deliveries, events, gateway_customers, payment_methods, sessions};
 
-fn one<R, T: TryFrom<R, Error = StoreError>>(row: QueryResult<Option<R>>) -> StoreResult<Option<T>> {
+pub(super) fn one<R, T: TryFrom<R, Error = StoreError>>(
+    row: QueryResult<Option<R>>,
+) -> StoreResult<Option<T>> {
     row.map_err(|error| store_error(&error))?.map(T::try_from).transpose()
 }
 
-fn many<R, T: TryFrom<R, Error = StoreError>>(rows: QueryResult<Vec<R>>) -> StoreResult<Vec<T>> {
+pub(super) fn many<R, T: TryFrom<R, Error = StoreError>>(rows: QueryResult<Vec<R>>) -> StoreResult<Vec<T>> {
     rows.map_err(|error| store_error(&error))?.into_iter().map(T::try_from).collect()
 }
 
@@ -213,16 +211,6 @@ pub(super) async fn token_was_deleted(
         .filter(payment_methods::token_fingerprint.eq(token.as_str()))
         .filter(payment_methods::status.eq("deleted"));
     diesel::select(diesel::dsl::exists(query)).get_result(conn).await.map_err(|error| store_error(&error))
-}
-
-pub(super) async fn vault_record(
-    conn: &mut Conn,
-    tenant: &TenantId,
-    id: VaultRecordId,
-) -> StoreResult<Option<VaultRecord>> {
-    let query = vault_records::table.filter(vault_records::id.eq(id.to_string()));
-    let query = query.filter(vault_records::tenant.eq(tenant.as_str()));
-    one(query.select(VaultRow::as_select()).first(conn).await.optional())
 }
 
 pub(super) async fn delivery_by_key(

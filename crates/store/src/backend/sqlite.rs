@@ -5,19 +5,21 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use billfold_core::store::{Changes, Commit, StoreError, StoreResult};
+use billfold_core::clock::Timestamp;
+use billfold_core::store::{Changes, Commit, StoreError, StoreResult, VaultPut};
+use billfold_core::vault::VaultRecord;
 use diesel::Connection as _;
 use diesel::connection::SimpleConnection as _;
 use diesel::sqlite::SqliteConnection;
-use diesel_async::AsyncConnection as _;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
+use diesel_async::{AsyncConnection as _, RunQueryDsl as _};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use futures::FutureExt as _;
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot};
 
-use super::{Abort, outcome};
+use super::{Abort, outcome, put_outcome};
 use crate::{ConnectError, StoreOptions};
 
 /// One writer at a time: `BEGIN IMMEDIATE` is the lock.
@@ -43,6 +45,9 @@ mod reads;
 #[path = "store.rs"]
 mod store;
 #[expect(clippy::duplicate_mod, reason = "the same statements, compiled for this database's connection")]
+#[path = "vault_reads.rs"]
+mod vault_reads;
+#[expect(clippy::duplicate_mod, reason = "the same statements, compiled for this database's connection")]
 #[path = "writes.rs"]
 mod writes;
 
@@ -64,9 +69,22 @@ pub struct SqliteStore {
     queue: mpsc::Sender<Job>,
 }
 
-struct Job {
-    changes: Changes,
-    reply: oneshot::Sender<StoreResult<Commit>>,
+/// What the writer is asked, and where the answer goes.
+enum Job {
+    Commit(Box<Changes>, oneshot::Sender<StoreResult<Commit>>),
+    Put(Box<VaultRecord>, Timestamp, oneshot::Sender<StoreResult<VaultPut>>),
+}
+
+impl Job {
+    fn erases(&self) -> bool {
+        matches!(self, Self::Commit(changes, _) if !changes.shreds.is_empty())
+    }
+}
+
+/// An answer that waits for the group's commit.
+enum Answer {
+    Commit(StoreResult<Commit>, oneshot::Sender<StoreResult<Commit>>),
+    Put(StoreResult<VaultPut>, oneshot::Sender<StoreResult<VaultPut>>),
 }
 
 impl SqliteStore {
@@ -102,10 +120,16 @@ impl SqliteStore {
     }
 
     async fn write(&self, changes: Changes) -> StoreResult<Commit> {
-        let gone = || StoreError { message: "the writer has stopped".to_owned(), transient: false };
         let (reply, answer) = oneshot::channel();
-        self.queue.send(Job { changes, reply }).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        self.queue.send(Job::Commit(Box::new(changes), reply)).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    async fn put(&self, record: &VaultRecord, now: Timestamp) -> StoreResult<VaultPut> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Put(Box::new(record.clone()), now, reply);
+        self.queue.send(job).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
     }
 
     async fn claimer(&self) -> StoreResult<OwnedMutexGuard<Conn>> {
@@ -136,6 +160,12 @@ async fn before_events(_: &mut Conn) -> Result<(), Abort> {
     Ok(())
 }
 
+/// Nor before audit entries, for the same reason.
+#[expect(clippy::unused_async, reason = "the other database has something to do here")]
+async fn before_audit(_: &mut Conn, _: &str) -> Result<(), Abort> {
+    Ok(())
+}
+
 fn prepare_file(path: &Path) -> Result<(), ConnectError> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -163,37 +193,86 @@ async fn establish(path: String) -> diesel::ConnectionResult<Conn> {
 /// the commit.
 async fn write_in_groups(writer: Arc<Mutex<Conn>>, mut jobs: mpsc::Receiver<Job>) {
     let mut group = Vec::with_capacity(GROUP);
+    let mut erased = false;
     while jobs.recv_many(&mut group, GROUP).await > 0 {
-        let (changes, replies): (Vec<Changes>, Vec<_>) =
-            group.drain(..).map(|job| (job.changes, job.reply)).unzip();
+        erased |= group.iter().any(Job::erases);
+        let mut answers = Vec::with_capacity(group.len());
         let mut conn = writer.lock().await;
-        let committed = conn.immediate_transaction(async |conn| write_all(conn, &changes).await).await;
+        let committed = conn
+            .immediate_transaction(async |conn| {
+                for job in group.drain(..) {
+                    answers.push(write_one(conn, job).await);
+                }
+                Ok::<(), Abort>(())
+            })
+            .await;
+        if erased {
+            erased = !truncate_log(&mut conn).await;
+        }
         drop(conn);
-        match committed {
-            Ok(outcomes) => {
-                for (reply, outcome) in replies.into_iter().zip(outcomes) {
-                    // Whoever asked may have gone away; the change is stored all the same.
-                    let _ = reply.send(outcome);
-                }
-            }
-            Err(error) => {
-                let error = super::abandoned(error);
-                for reply in replies {
-                    let StoreError { message, transient } = &error;
-                    let _ = reply.send(Err(StoreError { message: message.clone(), transient: *transient }));
-                }
-            }
+        let failed = committed.err().map(super::abandoned);
+        for job in group.drain(..) {
+            // The transaction did not even begin.
+            answers.push(unanswered(job));
+        }
+        for answer in answers {
+            reply(answer, failed.as_ref());
         }
     }
 }
 
-async fn write_all(conn: &mut Conn, group: &[Changes]) -> Result<Vec<StoreResult<Commit>>, Abort> {
-    let mut outcomes = Vec::with_capacity(group.len());
-    for changes in group {
-        let result = conn.transaction(async |conn| writes::apply(conn, changes).await).await;
-        outcomes.push(outcome(result));
+/// What was erased must not linger in the write-ahead log. Says whether it is gone; somebody who is still
+/// reading an older state may keep it, and then the next write tries again.
+async fn truncate_log(conn: &mut Conn) -> bool {
+    let checkpoint = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)");
+    let done: diesel::QueryResult<Checkpoint> = checkpoint.get_result(conn).await;
+    let gone = done.is_ok_and(|done| done.busy == 0);
+    if !gone {
+        tracing::warn!("the write-ahead log could not be truncated after an erasure; it will be");
     }
-    Ok(outcomes)
+    gone
+}
+
+#[derive(diesel::QueryableByName)]
+struct Checkpoint {
+    #[diesel(sql_type = diesel::sql_types::Integer)]
+    busy: i32,
+}
+
+async fn write_one(conn: &mut Conn, job: Job) -> Answer {
+    match job {
+        Job::Commit(changes, reply) => {
+            let result = conn.transaction(async |conn| writes::apply(conn, &changes).await).await;
+            Answer::Commit(outcome(result), reply)
+        }
+        // One statement: SQLite takes back what a failed one did.
+        Job::Put(record, now, reply) => {
+            Answer::Put(put_outcome(writes::put_value(conn, &record, now).await), reply)
+        }
+    }
+}
+
+fn unanswered(job: Job) -> Answer {
+    match job {
+        Job::Commit(_, reply) => Answer::Commit(Err(stopped()), reply),
+        Job::Put(_, _, reply) => Answer::Put(Err(stopped()), reply),
+    }
+}
+
+/// Whoever asked may have gone away; the change is stored all the same.
+fn reply(answer: Answer, failed: Option<&StoreError>) {
+    let failed = failed.map(|StoreError { message, transient }| StoreError {
+        message: message.clone(),
+        transient: *transient,
+    });
+    match answer {
+        Answer::Commit(result, reply) => drop(reply.send(failed.map_or(result, Err))),
+        Answer::Put(result, reply) => drop(reply.send(failed.map_or(result, Err))),
+    }
+}
+
+fn stopped() -> StoreError {
+    StoreError { message: "the writer has stopped".to_owned(), transient: false }
 }
 
 impl fmt::Debug for SqliteStore {

@@ -2,19 +2,24 @@
 //! write goes through that module's transaction.
 
 use async_trait::async_trait;
+use billfold_core::audit::AuditEntry;
 use billfold_core::capability::Usage;
 use billfold_core::clock::Timestamp;
 use billfold_core::customer::{Customer, GatewayCustomer};
-use billfold_core::id::{ApiKeyId, CustomerId, DeliveryId, PaymentMethodId, SessionId, VaultRecordId};
+use billfold_core::erasure::Erasure;
+use billfold_core::id::{
+    ApiKeyId, CustomerId, DeliveryId, ErasureId, PaymentMethodId, SessionId, VaultRecordId,
+};
 use billfold_core::name::{GatewayName, TenantId};
 use billfold_core::payment_method::PaymentMethod;
 use billfold_core::session::Session;
 use billfold_core::store::{
-    ApiKey, Changes, Commit, Delivery, DeliveryState, Event, Page, Removal, Store, StoreResult,
+    ApiKey, Changes, Commit, Delivery, DeliveryState, Event, KeyFilter, Page, RecordFilter, Removal, Store,
+    StoreResult, VaultPut,
 };
-use billfold_core::vault::{Fingerprint, VaultRecord};
+use billfold_core::vault::{Fingerprint, KeyCount, KeyId, KeyPurpose, VaultKey, VaultRecord};
 
-use super::{Database, claims, reads};
+use super::{Database, claims, reads, vault_reads};
 use crate::backend::{abandoned, refuse_nul};
 
 #[async_trait]
@@ -157,7 +162,118 @@ impl Store for Database {
     }
 
     async fn vault_record(&self, tenant: &TenantId, id: VaultRecordId) -> StoreResult<Option<VaultRecord>> {
-        reads::vault_record(&mut *self.reader().await?, tenant, id).await
+        vault_reads::record(&mut *self.reader().await?, tenant, id).await
+    }
+
+    async fn vault_records(&self, tenant: &TenantId, ids: &[VaultRecordId]) -> StoreResult<Vec<VaultRecord>> {
+        vault_reads::records(&mut *self.reader().await?, tenant, ids).await
+    }
+
+    async fn vault_records_of(
+        &self,
+        tenant: &TenantId,
+        owner: &str,
+        kind: Option<&str>,
+        page: Page<VaultRecordId>,
+    ) -> StoreResult<Vec<VaultRecord>> {
+        vault_reads::records_of(&mut *self.reader().await?, tenant, owner, kind, page).await
+    }
+
+    async fn vault_record_by_fingerprint(
+        &self,
+        tenant: &TenantId,
+        owner: &str,
+        kind: &str,
+        fingerprint: &Fingerprint,
+    ) -> StoreResult<Option<VaultRecord>> {
+        let conn = &mut *self.reader().await?;
+        vault_reads::record_by_fingerprint(conn, tenant, owner, kind, fingerprint).await
+    }
+
+    async fn vault_put(&self, record: &VaultRecord, now: Timestamp) -> StoreResult<VaultPut> {
+        self.put(record, now).await
+    }
+
+    async fn expired_vault_records(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<(TenantId, VaultRecordId)>> {
+        vault_reads::expired(&mut *self.reader().await?, now, limit).await
+    }
+
+    async fn vault_records_all(
+        &self,
+        filter: &RecordFilter,
+        after: Option<VaultRecordId>,
+        limit: u32,
+    ) -> StoreResult<Vec<VaultRecord>> {
+        vault_reads::all_records(&mut *self.reader().await?, *filter, after, limit).await
+    }
+
+    async fn count_vault_records(&self, filter: &RecordFilter) -> StoreResult<i64> {
+        vault_reads::count_records(&mut *self.reader().await?, *filter).await
+    }
+
+    async fn vault_key(&self, tenant: &TenantId, id: KeyId) -> StoreResult<Option<VaultKey>> {
+        vault_reads::key(&mut *self.reader().await?, tenant, id).await
+    }
+
+    async fn primary_vault_key(
+        &self,
+        tenant: &TenantId,
+        subject: &str,
+        purpose: KeyPurpose,
+    ) -> StoreResult<Option<VaultKey>> {
+        vault_reads::primary_key(&mut *self.reader().await?, tenant, subject, purpose).await
+    }
+
+    async fn vault_keys(
+        &self,
+        filter: &KeyFilter,
+        after: Option<KeyId>,
+        limit: u32,
+    ) -> StoreResult<Vec<VaultKey>> {
+        vault_reads::keys(&mut *self.reader().await?, filter, after, limit).await
+    }
+
+    async fn vault_key_counts(&self) -> StoreResult<Vec<KeyCount>> {
+        vault_reads::key_counts(&mut *self.reader().await?).await
+    }
+
+    async fn erasure(&self, tenant: &TenantId, id: ErasureId) -> StoreResult<Option<Erasure>> {
+        vault_reads::erasure(&mut *self.reader().await?, tenant, id).await
+    }
+
+    async fn erasure_of(&self, tenant: &TenantId, subject: &Fingerprint) -> StoreResult<Option<Erasure>> {
+        vault_reads::erasure_of(&mut *self.reader().await?, tenant, subject).await
+    }
+
+    async fn erasures(&self, tenant: &TenantId, page: Page<ErasureId>) -> StoreResult<Vec<Erasure>> {
+        vault_reads::erasures_page(&mut *self.reader().await?, tenant, page).await
+    }
+
+    async fn claim_erasures(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<Erasure>> {
+        let mut conn = self.claimer().await?;
+        let claimed = begin!(conn, async |conn| claims::claim_erasures(conn, now, lease_until, limit).await);
+        claimed.map_err(abandoned)
+    }
+
+    async fn audit_entries(&self, tenant: &TenantId, after: i64, limit: u32) -> StoreResult<Vec<AuditEntry>> {
+        vault_reads::audit_after(&mut *self.reader().await?, tenant, after, limit).await
+    }
+
+    async fn last_audit_entry(&self, tenant: &TenantId, action: &str) -> StoreResult<Option<AuditEntry>> {
+        vault_reads::last_audit(&mut *self.reader().await?, tenant, action).await
+    }
+
+    async fn removals_of(&self, tenant: &TenantId, customer: CustomerId) -> StoreResult<Vec<Removal>> {
+        vault_reads::removals_of(&mut *self.reader().await?, tenant, customer).await
     }
 
     async fn delivery_by_key(

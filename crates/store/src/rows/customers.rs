@@ -2,19 +2,19 @@
 
 use billfold_core::customer::{Customer, GatewayCustomer};
 use billfold_core::store::StoreError;
-use billfold_core::vault::Sealed;
 use diesel::prelude::*;
 
 use crate::convert::{parsed, time};
 use crate::schema::{customers, gateway_customers};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
-#[diesel(table_name = customers)]
+#[diesel(table_name = customers, treat_none_as_default_value = false, treat_none_as_null = true)]
 pub(crate) struct CustomerRow {
     pub(crate) id: String,
     pub(crate) tenant: String,
     pub(crate) reference: String,
-    pub(crate) profile: Vec<u8>,
+    pub(crate) profile: String,
+    pub(crate) erasure: Option<String>,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
     pub(crate) version: i64,
@@ -26,7 +26,8 @@ impl From<&Customer> for CustomerRow {
             id: customer.id.to_string(),
             tenant: customer.tenant.to_string(),
             reference: customer.reference.clone(),
-            profile: customer.profile.as_bytes().to_vec(),
+            profile: customer.profile.to_string(),
+            erasure: customer.erasure.map(|id| id.to_string()),
             created_at: customer.created_at.as_millis(),
             updated_at: customer.updated_at.as_millis(),
             version: customer.version,
@@ -42,7 +43,8 @@ impl TryFrom<CustomerRow> for Customer {
             id: parsed(&row.id, "customers.id")?,
             tenant: parsed(&row.tenant, "customers.tenant")?,
             reference: row.reference,
-            profile: Sealed::from_bytes(row.profile),
+            profile: parsed(&row.profile, "customers.profile")?,
+            erasure: row.erasure.map(|id| parsed(&id, "customers.erasure")).transpose()?,
             created_at: time(row.created_at),
             updated_at: time(row.updated_at),
             version: row.version,

@@ -1,12 +1,12 @@
-//! Payment methods, their sealed tokens, and the tokens that await deletion.
+//! Payment methods, and the tokens that await deletion.
 
 use billfold_core::payment_method::PaymentMethod;
 use billfold_core::store::{Removal, StoreError};
-use billfold_core::vault::{Fingerprint, Sealed, VaultRecord};
+use billfold_core::vault::Fingerprint;
 use diesel::prelude::*;
 
 use crate::convert::{json, millis, named, parsed, time, to_json};
-use crate::schema::{payment_methods, removals, vault_records};
+use crate::schema::{payment_methods, removals};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = payment_methods, treat_none_as_default_value = false, treat_none_as_null = true)]
@@ -87,45 +87,6 @@ impl TryFrom<MethodRow> for PaymentMethod {
             created_at: time(row.created_at),
             updated_at: time(row.updated_at),
             version: row.version,
-        })
-    }
-}
-
-#[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = vault_records)]
-pub(crate) struct VaultRow {
-    id: String,
-    tenant: String,
-    kind: String,
-    owner: String,
-    sealed: Vec<u8>,
-    created_at: i64,
-}
-
-impl From<&VaultRecord> for VaultRow {
-    fn from(record: &VaultRecord) -> Self {
-        Self {
-            id: record.id.to_string(),
-            tenant: record.tenant.to_string(),
-            kind: record.kind.clone(),
-            owner: record.owner.clone(),
-            sealed: record.sealed.as_bytes().to_vec(),
-            created_at: record.created_at.as_millis(),
-        }
-    }
-}
-
-impl TryFrom<VaultRow> for VaultRecord {
-    type Error = StoreError;
-
-    fn try_from(row: VaultRow) -> Result<Self, StoreError> {
-        Ok(Self {
-            id: parsed(&row.id, "vault_records.id")?,
-            tenant: parsed(&row.tenant, "vault_records.tenant")?,
-            kind: row.kind,
-            owner: row.owner,
-            sealed: Sealed::from_bytes(row.sealed),
-            created_at: time(row.created_at),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Webhooks, API keys, events.
 
 use billfold_core::store::{ApiKey, Delivery, Event, StoreError};
-use billfold_core::vault::{Fingerprint, Sealed};
+use billfold_core::vault::Fingerprint;
 use diesel::prelude::*;
 
 use crate::convert::{millis, named, parsed, time};
@@ -15,7 +15,8 @@ pub(crate) struct DeliveryRow {
     gateway: String,
     delivery_key: String,
     summary: String,
-    sealed: Vec<u8>,
+    body: String,
+    customer_id: Option<String>,
     state: String,
     received_count: i64,
     attempts: i64,
@@ -34,7 +35,8 @@ impl From<&Delivery> for DeliveryRow {
             gateway: delivery.gateway.to_string(),
             delivery_key: delivery.key.as_str().to_owned(),
             summary: delivery.summary.clone(),
-            sealed: delivery.sealed.as_bytes().to_vec(),
+            body: delivery.body.to_string(),
+            customer_id: delivery.customer_id.map(|id| id.to_string()),
             state: delivery.state.as_str().to_owned(),
             received_count: delivery.received_count,
             attempts: delivery.attempts,
@@ -57,7 +59,8 @@ impl TryFrom<DeliveryRow> for Delivery {
             gateway: parsed(&row.gateway, "deliveries.gateway")?,
             key: Fingerprint::from_text(row.delivery_key),
             summary: row.summary,
-            sealed: Sealed::from_bytes(row.sealed),
+            body: parsed(&row.body, "deliveries.body")?,
+            customer_id: row.customer_id.map(|id| parsed(&id, "deliveries.customer_id")).transpose()?,
             state: named(&row.state, "deliveries.state")?,
             received_count: row.received_count,
             attempts: row.attempts,
@@ -76,6 +79,7 @@ pub(crate) struct ApiKeyRow {
     pub(crate) id: String,
     pub(crate) tenant: String,
     name: String,
+    scopes: String,
     secret_hash: Vec<u8>,
     created_at: i64,
     revoked_at: Option<i64>,
@@ -88,6 +92,7 @@ impl From<&ApiKey> for ApiKeyRow {
             id: key.id.to_string(),
             tenant: key.tenant.to_string(),
             name: key.name.clone(),
+            scopes: key.scopes.to_string(),
             secret_hash: key.secret_hash.clone(),
             created_at: key.created_at.as_millis(),
             revoked_at: millis(key.revoked_at),
@@ -104,6 +109,7 @@ impl TryFrom<ApiKeyRow> for ApiKey {
             id: parsed(&row.id, "api_keys.id")?,
             tenant: parsed(&row.tenant, "api_keys.tenant")?,
             name: row.name,
+            scopes: parsed(&row.scopes, "api_keys.scopes")?,
             secret_hash: row.secret_hash,
             created_at: time(row.created_at),
             revoked_at: row.revoked_at.map(time),

@@ -2,7 +2,6 @@
 
 use billfold_core::session::Session;
 use billfold_core::store::StoreError;
-use billfold_core::vault::Sealed;
 use diesel::prelude::*;
 
 use crate::convert::{json, millis, named, parsed, time, to_json};
@@ -19,7 +18,7 @@ pub(crate) struct SessionRow {
     customer_id: String,
     status: String,
     provider_reference: Option<String>,
-    next_action: Option<Vec<u8>>,
+    next_action: Option<String>,
     nonce_hash: Vec<u8>,
     expires_at: i64,
     next_check_at: Option<i64>,
@@ -42,7 +41,7 @@ impl TryFrom<&Session> for SessionRow {
             customer_id: session.customer_id.to_string(),
             status: session.status.as_str().to_owned(),
             provider_reference: session.provider_reference.clone(),
-            next_action: session.next.as_ref().map(|next| next.as_bytes().to_vec()),
+            next_action: session.next.map(|id| id.to_string()),
             nonce_hash: session.nonce_hash.clone(),
             expires_at: session.expires_at.as_millis(),
             next_check_at: millis(session.next_check_at),
@@ -67,7 +66,7 @@ impl TryFrom<SessionRow> for Session {
             customer_id: parsed(&row.customer_id, "sessions.customer_id")?,
             status: named(&row.status, "sessions.status")?,
             provider_reference: row.provider_reference,
-            next: row.next_action.map(Sealed::from_bytes),
+            next: row.next_action.map(|id| parsed(&id, "sessions.next_action")).transpose()?,
             nonce_hash: row.nonce_hash,
             expires_at: time(row.expires_at),
             next_check_at: row.next_check_at.map(time),

@@ -9,7 +9,7 @@ use billfold_core::store::{Changes, Commit, Store, Write};
 use futures::future::join_all;
 
 use super::Trial;
-use super::samples::{NOW, customer_and_session, delivery, method, removal, session};
+use super::samples::{NOW, apply, customer_and_session, delivery, method, removal, session};
 
 const LEASE: Duration = Duration::from_mins(1);
 
@@ -27,10 +27,6 @@ fn later(by: Duration) -> Timestamp {
     NOW.plus(by)
 }
 
-async fn put(store: &dyn Store, changes: Changes) {
-    assert_eq!(store.commit(changes).await.unwrap(), Commit::Applied);
-}
-
 async fn due(store: Arc<dyn Store>) {
     let rows = [
         delivery("late", Some(5)),
@@ -39,7 +35,7 @@ async fn due(store: Arc<dyn Store>) {
         delivery("done", None),
     ];
     let writes = rows.iter().cloned().map(Write::Insert).collect();
-    put(&*store, Changes { deliveries: writes, ..Changes::default() }).await;
+    apply(&*store, Changes { deliveries: writes, ..Changes::default() }).await;
     let claimed = store.claim_deliveries(NOW, later(LEASE), 1).await.unwrap();
     assert_eq!(claimed.iter().map(|row| row.id).collect::<Vec<_>>(), [rows[2].id]);
     assert_eq!((claimed[0].attempts, claimed[0].version), (1, 2), "the attempt is counted before the work");
@@ -49,7 +45,7 @@ async fn due(store: Arc<dyn Store>) {
 
 async fn lease(store: Arc<dyn Store>) {
     let row = delivery("k", Some(0));
-    put(&*store, Changes { deliveries: vec![Write::Insert(row)], ..Changes::default() }).await;
+    apply(&*store, Changes { deliveries: vec![Write::Insert(row)], ..Changes::default() }).await;
     assert_eq!(store.claim_deliveries(NOW, later(LEASE), 10).await.unwrap().len(), 1);
     assert_eq!(store.claim_deliveries(later(LEASE / 2), later(2 * LEASE), 10).await.unwrap().len(), 0);
     let again = store.claim_deliveries(later(LEASE), later(2 * LEASE), 10).await.unwrap();
@@ -58,7 +54,7 @@ async fn lease(store: Arc<dyn Store>) {
 
 async fn together(store: Arc<dyn Store>) {
     let writes = (0..40).map(|index| Write::Insert(delivery(&format!("k-{index}"), Some(-index)))).collect();
-    put(&*store, Changes { deliveries: writes, ..Changes::default() }).await;
+    apply(&*store, Changes { deliveries: writes, ..Changes::default() }).await;
     let workers = (0..16).map(|_| {
         let store = store.clone();
         async move {
@@ -90,7 +86,7 @@ async fn others(store: Arc<dyn Store>) {
         removals: vec![Write::Insert(gone.clone())],
         ..Changes::default()
     };
-    put(&*store, changes).await;
+    apply(&*store, changes).await;
     let sessions = store.claim_sessions(NOW, later(LEASE), 10).await.unwrap();
     assert_eq!(sessions.iter().map(|row| (row.id, row.version)).collect::<Vec<_>>(), [(waiting.id, 2)]);
     let methods = store.claim_methods(NOW, later(LEASE), 10).await.unwrap();
@@ -101,7 +97,7 @@ async fn others(store: Arc<dyn Store>) {
     finished.next_attempt_at = None;
     finished.outcome = Some("deleted".to_owned());
     finished.version += 1;
-    put(&*store, Changes { removals: vec![Write::Update(finished)], ..Changes::default() }).await;
+    apply(&*store, Changes { removals: vec![Write::Update(finished)], ..Changes::default() }).await;
     assert!(store.claim_sessions(NOW, later(LEASE), 10).await.unwrap().is_empty());
     assert!(store.claim_methods(NOW, later(LEASE), 10).await.unwrap().is_empty());
     assert!(store.claim_removals(later(9 * LEASE), later(10 * LEASE), 10).await.unwrap().is_empty());
@@ -109,7 +105,7 @@ async fn others(store: Arc<dyn Store>) {
 
 async fn stale_copy(store: Arc<dyn Store>) {
     let row = delivery("k", Some(0));
-    put(&*store, Changes { deliveries: vec![Write::Insert(row.clone())], ..Changes::default() }).await;
+    apply(&*store, Changes { deliveries: vec![Write::Insert(row.clone())], ..Changes::default() }).await;
     store.claim_deliveries(NOW, later(LEASE), 1).await.unwrap();
     let mut copy = row;
     copy.version = 2;

@@ -4,13 +4,16 @@ use billfold_core::capability::{MethodKind, Usage};
 use billfold_core::clock::Timestamp;
 use billfold_core::customer::Customer;
 use billfold_core::entropy::SystemEntropy;
+use billfold_core::erasure::{Erasure, ErasureState};
 use billfold_core::id::{Id, IdKind};
 use billfold_core::name::{GatewayName, TenantId};
 use billfold_core::payment_method::{Display, PaymentMethod, PaymentMethodStatus};
 use billfold_core::session::{Session, SessionDetails, SessionStatus};
 use billfold_core::settings::Mode;
 use billfold_core::store::{Changes, Commit, Delivery, DeliveryState, Removal, Store, Write};
-use billfold_core::vault::{Fingerprint, Sealed, VaultRecord};
+use billfold_core::vault::{
+    Fingerprint, KeyId, KeyPurpose, KeyState, Sealed, Suite, VaultKey, VaultRecord, WrapperId,
+};
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_780_000_000_000);
 
@@ -39,7 +42,8 @@ pub(super) fn customer(tenant: TenantId, reference: &str) -> Customer {
         id: id(),
         tenant,
         reference: reference.to_owned(),
-        profile: Sealed::from_bytes(vec![0, 1, 255]),
+        profile: id(),
+        erasure: None,
         created_at: NOW,
         updated_at: NOW,
         version: 1,
@@ -109,15 +113,68 @@ pub(super) fn method(session: &Session, token: &str, instrument: &str) -> Paymen
     }
 }
 
-pub(super) fn vault_record(owner: &str) -> VaultRecord {
+/// A data key of a tenant; the store never opens it.
+pub(super) fn vault_key(tenant: TenantId, subject: &str) -> VaultKey {
+    VaultKey {
+        id: KeyId::generate(&SystemEntropy).unwrap(),
+        tenant,
+        subject: subject.to_owned(),
+        purpose: KeyPurpose::Data,
+        wrapped: vec![0, 255, 39, 92],
+        wrapper: WrapperId::new("local", "old"),
+        state: KeyState::Primary,
+        created_at: NOW,
+        updated_at: NOW,
+        version: 1,
+    }
+}
+
+/// A value of the key's tenant and subject.
+pub(super) fn vault_record(key: &VaultKey, kind: &str, value: &str) -> VaultRecord {
     VaultRecord {
         id: id(),
-        tenant: tenant(),
-        kind: "gateway_token".to_owned(),
-        owner: owner.to_owned(),
+        tenant: key.tenant.clone(),
+        owner: key.subject.clone(),
+        kind: kind.to_owned(),
+        object: String::new(),
+        key_id: key.id,
+        suite: Suite::Aes256Gcm,
+        fingerprint: fingerprint(value),
         sealed: Sealed::from_bytes(vec![9; 300]),
+        masked: None,
+        metadata: std::collections::BTreeMap::new(),
+        expires_at: None,
         created_at: NOW,
+        updated_at: NOW,
+        version: 1,
     }
+}
+
+/// Stores a new data key.
+pub(super) async fn stored_key(store: &dyn Store, tenant: TenantId, subject: &str) -> VaultKey {
+    let key = vault_key(tenant, subject);
+    apply(store, Changes { vault_keys: vec![Write::Insert(key.clone())], ..Changes::default() }).await;
+    key
+}
+
+pub(super) fn erasure(tenant: TenantId, subject: &str, due: Option<Timestamp>) -> Erasure {
+    Erasure {
+        id: id(),
+        tenant,
+        subject: fingerprint(subject),
+        owner: Some("somebody".to_owned()),
+        state: ErasureState::Pending,
+        gateway_deletions: Vec::new(),
+        requested_at: NOW,
+        done_at: None,
+        next_attempt_at: due,
+        version: 1,
+    }
+}
+
+/// A commit that has to succeed.
+pub(super) async fn apply(store: &dyn Store, changes: Changes) {
+    assert_eq!(store.commit(changes).await.unwrap(), Commit::Applied);
 }
 
 pub(super) fn removal(method: &PaymentMethod) -> Removal {
@@ -143,7 +200,8 @@ pub(super) fn delivery(key: &str, due: Option<i64>) -> Delivery {
         gateway: gateway(),
         key: fingerprint(key),
         summary: "session.completed".to_owned(),
-        sealed: Sealed::from_bytes(vec![1, 2, 3]),
+        body: id(),
+        customer_id: None,
         state: DeliveryState::Received,
         received_count: 1,
         attempts: 0,
@@ -164,6 +222,6 @@ pub(super) async fn customer_and_session(store: &dyn Store) -> (Customer, Sessio
         sessions: vec![Write::Insert(session.clone())],
         ..Changes::default()
     };
-    assert_eq!(store.commit(changes).await.unwrap(), Commit::Applied);
+    apply(store, changes).await;
     (customer, session)
 }

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use billfold_core::customer::{Customer, GatewayCustomer};
 use billfold_core::payment_method::{PaymentMethod, PaymentMethodStatus};
+use billfold_core::session::Session;
 use billfold_core::store::{Changes, Commit, Page, Store, Write};
 use futures::future::join_all;
 
 use super::Trial;
 use super::samples::{
-    customer, customer_and_session, delivery, method, other_tenant, session, tenant, vault_record,
+    NOW, customer, customer_and_session, delivery, gateway, method, other_tenant, session, tenant, vault_key,
+    vault_record,
 };
 
 pub(super) fn trials() -> Vec<Trial> {
@@ -16,10 +19,12 @@ pub(super) fn trials() -> Vec<Trial> {
         ("a stale version changes nothing", |store| Box::pin(stale(store))),
         ("what must be unique is", |store| Box::pin(unique(store))),
         ("a refused commit leaves nothing behind", |store| Box::pin(atomic(store))),
+        ("a row about somebody who is gone is refused", |store| Box::pin(orphans(store))),
         ("a deleted method frees its place", |store| Box::pin(freed(store))),
         ("one default moves in one commit", |store| Box::pin(default_moves(store))),
         ("one of fifty equal inserts wins", |store| Box::pin(racing_inserts(store))),
         ("one of fifty equal updates wins", |store| Box::pin(racing_updates(store))),
+        ("one of two commits in opposite order wins", |store| Box::pin(opposed(store))),
         ("unequal commits all succeed at once", |store| Box::pin(many(store))),
     ]
 }
@@ -92,13 +97,15 @@ async fn unique(store: Arc<dyn Store>) {
 
 async fn atomic(store: Arc<dyn Store>) {
     let (owner, session) = customer_and_session(&*store).await;
-    let record = vault_record("pm_x");
+    let key = vault_key(tenant(), "c-1");
+    let record = vault_record(&key, "card", "v-1");
     let newcomer = customer(tenant(), "newcomer");
     let mut late = session.clone();
     late.version = 9;
     let changes = Changes {
         customers: vec![Write::Insert(newcomer.clone())],
-        vault_inserts: vec![record.clone()],
+        vault_keys: vec![Write::Insert(key.clone())],
+        vault: vec![Write::Insert(record.clone())],
         methods: vec![Write::Insert(method(&session, "t-1", "i-1"))],
         deliveries: vec![Write::Insert(delivery("k-1", None))],
         sessions: vec![Write::Update(late)],
@@ -107,8 +114,33 @@ async fn atomic(store: Arc<dyn Store>) {
     assert_eq!(commit(&*store, changes).await, Commit::Stale);
     assert_eq!(store.customer(&tenant(), newcomer.id).await.unwrap(), None);
     assert_eq!(store.vault_record(&tenant(), record.id).await.unwrap(), None);
+    assert_eq!(store.vault_key(&tenant(), key.id).await.unwrap(), None);
     assert!(store.methods(&tenant(), owner.id, Page::first(10)).await.unwrap().is_empty());
     assert!(store.deliveries(&tenant(), None, Page::first(10)).await.unwrap().is_empty());
+}
+
+async fn orphans(store: Arc<dyn Store>) {
+    let (owner, first) = customer_and_session(&*store).await;
+    let nobody = customer(tenant(), "never stored");
+    let foreign = Customer { tenant: other_tenant(), ..owner.clone() };
+    for gone in [&nobody, &foreign] {
+        let changes = Changes { sessions: vec![Write::Insert(session(gone))], ..Changes::default() };
+        assert_eq!(commit(&*store, changes).await, Commit::Stale, "a session");
+        let row = GatewayCustomer {
+            tenant: gone.tenant.clone(),
+            gateway: gateway(),
+            customer_id: gone.id,
+            reference: "cust-1".to_owned(),
+            created_at: NOW,
+        };
+        let changes = Changes { gateway_customers: vec![row], ..Changes::default() };
+        assert_eq!(commit(&*store, changes).await, Commit::Stale, "a customer at a gateway");
+    }
+    let unknown_session = method(&session(&owner), "t-1", "i-1");
+    let unknown_customer = PaymentMethod { session_id: first.id, ..method(&session(&nobody), "t-1", "i-1") };
+    for orphan in [unknown_session, unknown_customer] {
+        assert_eq!(commit(&*store, methods(vec![Write::Insert(orphan)])).await, Commit::Stale, "a method");
+    }
 }
 
 async fn freed(store: Arc<dyn Store>) {
@@ -163,6 +195,26 @@ async fn racing_updates(store: Arc<dyn Store>) {
     });
     assert_eq!(won.await, 1);
     assert_eq!(store.session(&tenant(), session.id).await.unwrap().map(|row| row.version), Some(2));
+}
+
+/// Each begins with the row that the other ends with: a database must not call that a failure.
+async fn opposed(store: Arc<dyn Store>) {
+    let (owner, one) = customer_and_session(&*store).await;
+    let other = session(&owner);
+    let insert = Changes { sessions: vec![Write::Insert(other.clone())], ..Changes::default() };
+    assert_eq!(commit(&*store, insert).await, Commit::Applied);
+    for version in 2..5 {
+        let next = |row: &Session| Write::Update(Session { version, ..row.clone() });
+        let changes =
+            |rows: [&Session; 2]| Changes { sessions: rows.map(next).to_vec(), ..Changes::default() };
+        let tries = (0..4).map(|index| {
+            let rows = if index % 2 == 0 { [&one, &other] } else { [&other, &one] };
+            store.commit(changes(rows))
+        });
+        let outcomes: Vec<Commit> = join_all(tries).await.into_iter().map(Result::unwrap).collect();
+        let won = outcomes.iter().filter(|outcome| **outcome == Commit::Applied).count();
+        assert_eq!(won, 1, "version {version}");
+    }
 }
 
 async fn many(store: Arc<dyn Store>) {

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use crate::audit::AuditEntry;
 use crate::customer::{Customer, GatewayCustomer};
-use crate::id::{ApiKeyId, CustomerId, DeliveryId, PaymentMethodId, RemovalId, SessionId, VaultRecordId};
+use crate::erasure::{Erasure, Shred};
+use crate::id::{
+    ApiKeyId, CustomerId, DeliveryId, ErasureId, PaymentMethodId, RemovalId, SessionId, VaultRecordId,
+};
 use crate::name::{GatewayName, TenantId};
 use crate::payment_method::{PaymentMethod, PaymentMethodStatus};
 use crate::session::Session;
-use crate::store::{ApiKey, Changes, Delivery, Event, Removal, Write};
-use crate::vault::VaultRecord;
+use crate::store::{ApiKey, Changes, Delivery, ERASED, Event, KeyFilter, RecordFilter, Removal, Write};
+use crate::vault::{KeyCount, KeyId, KeyPurpose, KeyState, VaultKey, VaultRecord};
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tables {
@@ -21,6 +25,9 @@ pub(super) struct Tables {
     pub(super) deliveries: BTreeMap<DeliveryId, Delivery>,
     pub(super) api_keys: BTreeMap<ApiKeyId, ApiKey>,
     pub(super) events: Vec<Event>,
+    pub(super) keys: BTreeMap<KeyId, VaultKey>,
+    pub(super) erasures: BTreeMap<ErasureId, Erasure>,
+    pub(super) audit: Vec<AuditEntry>,
 }
 
 impl Tables {
@@ -35,25 +42,34 @@ impl Tables {
 
     /// Applies everything; `None`, with the tables half changed, when something is stale.
     pub(super) fn apply(&mut self, changes: Changes) -> Option<()> {
+        for write in changes.vault_keys {
+            put(&mut self.keys, write, |row| (row.id, &row.tenant, row.version), same_role)?;
+        }
         for write in changes.customers {
             let same = |a: &Customer, b: &Customer| a.tenant == b.tenant && a.reference == b.reference;
             put(&mut self.customers, write, |row| (row.id, &row.tenant, row.version), same)?;
         }
         for row in changes.gateway_customers {
+            self.has_customer(&row.tenant, row.customer_id)?;
             let key = (row.tenant.clone(), row.gateway.clone(), row.customer_id);
             if self.gateway_customers.insert(key, row).is_some() {
                 return None;
             }
         }
         for write in changes.sessions {
+            let (Write::Insert(row) | Write::Update(row)) = &write;
+            self.has_customer(&row.tenant, row.customer_id)?;
             put(&mut self.sessions, write, |row| (row.id, &row.tenant, row.version), same_at_gateway)?;
         }
-        for row in changes.vault_inserts {
-            if self.vault.insert(row.id, row).is_some() {
-                return None;
-            }
+        for write in changes.vault {
+            let (Write::Insert(row) | Write::Update(row)) = &write;
+            self.keys.get(&row.key_id).filter(|key| key.tenant == row.tenant)?;
+            put(&mut self.vault, write, |row| (row.id, &row.tenant, row.version), same_value)?;
         }
         for write in changes.methods {
+            let (Write::Insert(row) | Write::Update(row)) = &write;
+            self.has_customer(&row.tenant, row.customer_id)?;
+            self.sessions.get(&row.session_id).filter(|session| session.tenant == row.tenant)?;
             put(&mut self.methods, write, |row| (row.id, &row.tenant, row.version), same_method)?;
         }
         for write in changes.removals {
@@ -64,6 +80,15 @@ impl Tables {
                 self.vault.remove(&id);
             }
         }
+        for (tenant, id) in changes.vault_key_deletes {
+            if self.keys.get(&id).is_none_or(|row| row.tenant != tenant) {
+                continue;
+            }
+            if self.vault.values().any(|row| row.key_id == id) {
+                return None;
+            }
+            self.keys.remove(&id);
+        }
         for write in changes.deliveries {
             let same = |a: &Delivery, b: &Delivery| a.gateway == b.gateway && a.key == b.key;
             put(&mut self.deliveries, write, |row| (row.id, &row.tenant, row.version), same)?;
@@ -71,12 +96,127 @@ impl Tables {
         for write in changes.api_keys {
             put(&mut self.api_keys, write, |row| (row.id, &row.tenant, row.version), |_, _| false)?;
         }
+        for write in changes.erasures {
+            let same = |a: &Erasure, b: &Erasure| a.tenant == b.tenant && a.subject == b.subject;
+            put(&mut self.erasures, write, |row| (row.id, &row.tenant, row.version), same)?;
+        }
+        for shred in &changes.shreds {
+            self.shred(shred);
+        }
+        for draft in &changes.audit {
+            let last = self.audit.iter().rfind(|entry| entry.tenant == *draft.tenant());
+            let entry = draft.after(last.map(|entry| (entry.sequence, entry.hash.as_slice())));
+            self.audit.push(entry);
+        }
         for mut event in changes.events {
             event.sequence = self.events.last().map_or(0, |last| last.sequence) + 1;
             self.events.push(event);
         }
         Some(())
     }
+
+    /// A row about a customer needs one: they may have been erased meanwhile.
+    fn has_customer(&self, tenant: &TenantId, id: CustomerId) -> Option<()> {
+        self.customers.get(&id).filter(|customer| customer.tenant == *tenant).map(|_| ())
+    }
+
+    /// Destroys an owner's values and keys and, if it is a customer, every row about them.
+    fn shred(&mut self, shred: &Shred) {
+        let Shred { tenant, owner } = shred;
+        self.vault.retain(|_, row| row.tenant != *tenant || row.owner != *owner);
+        self.keys.retain(|_, row| row.tenant != *tenant || row.subject != *owner);
+        let Some(customer) = shred.customer() else { return };
+        let mut objects = vec![owner.clone()];
+        objects.extend(self.sessions_of(tenant, customer).map(|row| row.id.to_string()));
+        objects.extend(self.methods_of(tenant, customer).map(|row| row.id.to_string()));
+        for event in self.events.iter_mut().filter(|event| event.tenant == *tenant) {
+            if objects.contains(&event.object_id) {
+                ERASED.clone_into(&mut event.data);
+            }
+        }
+        let methods: Vec<PaymentMethodId> = self.methods_of(tenant, customer).map(|row| row.id).collect();
+        self.removals.retain(|_, row| !methods.contains(&row.payment_method_id));
+        let about = |row: &&mut Delivery| row.tenant == *tenant && row.customer_id == Some(customer);
+        for row in self.deliveries.values_mut().filter(about) {
+            self.vault.remove(&row.body);
+            row.customer_id = None;
+        }
+        self.methods.retain(|_, row| row.tenant != *tenant || row.customer_id != customer);
+        self.sessions.retain(|_, row| row.tenant != *tenant || row.customer_id != customer);
+        self.gateway_customers.retain(|(of, _, id), _| of != tenant || *id != customer);
+        self.customers.retain(|id, row| row.tenant != *tenant || *id != customer);
+    }
+
+    pub(super) fn filtered(&self, filter: &RecordFilter) -> impl Iterator<Item = &VaultRecord> {
+        self.vault.values().filter(move |row| match filter {
+            RecordFilter::All => true,
+            RecordFilter::ToReseal(suite) => {
+                let primary = self.keys.get(&row.key_id).is_some_and(|key| key.state == KeyState::Primary);
+                !primary || row.suite != *suite
+            }
+        })
+    }
+
+    pub(super) fn matches(&self, row: &VaultKey, filter: &KeyFilter) -> bool {
+        let is_data = row.purpose == KeyPurpose::Data;
+        let is_primary = row.state == KeyState::Primary;
+        match filter {
+            KeyFilter::NotWrappedBy(wrapper) => row.wrapper != *wrapper,
+            KeyFilter::WrappedBy(wrapper) => row.wrapper == *wrapper,
+            KeyFilter::PrimaryDataMadeBefore(tenant, cutoff) => {
+                let of_tenant = tenant.as_ref().is_none_or(|tenant| row.tenant == *tenant);
+                is_data && is_primary && of_tenant && row.created_at < *cutoff
+            }
+            KeyFilter::UnusedSince(since) => {
+                let unused = !self.vault.values().any(|record| record.key_id == row.id);
+                is_data && !is_primary && unused && row.updated_at <= *since
+            }
+            KeyFilter::Data => is_data,
+        }
+    }
+
+    pub(super) fn key_counts(&self) -> Vec<KeyCount> {
+        let mut counts: BTreeMap<_, (i64, i64)> = BTreeMap::new();
+        for row in self.keys.values() {
+            let records = self.vault.values().filter(|record| record.key_id == row.id).count();
+            let count = counts.entry((row.wrapper.clone(), row.purpose, row.state)).or_default();
+            count.0 += 1;
+            count.1 += i64::try_from(records).unwrap_or(i64::MAX);
+        }
+        let each = counts.into_iter().map(|((wrapper, purpose, state), (keys, records))| KeyCount {
+            wrapper,
+            purpose,
+            state,
+            keys,
+            records,
+        });
+        each.collect()
+    }
+
+    fn sessions_of<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        customer: CustomerId,
+    ) -> impl Iterator<Item = &'a Session> {
+        self.sessions.values().filter(move |row| row.tenant == *tenant && row.customer_id == customer)
+    }
+
+    pub(super) fn methods_of<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        customer: CustomerId,
+    ) -> impl Iterator<Item = &'a PaymentMethod> {
+        self.methods.values().filter(move |row| row.tenant == *tenant && row.customer_id == customer)
+    }
+}
+
+fn same_role(a: &VaultKey, b: &VaultKey) -> bool {
+    let both_primary = a.state == KeyState::Primary && b.state == KeyState::Primary;
+    both_primary && a.tenant == b.tenant && a.subject == b.subject && a.purpose == b.purpose
+}
+
+pub(super) fn same_value(a: &VaultRecord, b: &VaultRecord) -> bool {
+    a.tenant == b.tenant && a.owner == b.owner && a.kind == b.kind && a.fingerprint == b.fingerprint
 }
 
 /// Inserts or replaces a row, unless its version is not the next of the same tenant's row or another

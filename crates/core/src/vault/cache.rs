@@ -1,0 +1,150 @@
+//! Unwrapped data keys, kept for a bounded time, so that the root key is asked rarely and its outage is
+//! survived for as long. A dropped key is overwritten.
+
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use lru::LruCache;
+
+use super::keys::{DataKey, KeyId, KeyPurpose, VaultKey};
+use crate::clock::Timestamp;
+use crate::name::TenantId;
+
+/// Whose current key: tenant, subject, purpose.
+type Role = (TenantId, String, KeyPurpose);
+
+#[derive(Clone)]
+struct Entry {
+    role: Role,
+    key: DataKey,
+    until: Timestamp,
+}
+
+pub(super) struct KeyCache {
+    lifetime: Duration,
+    maps: Mutex<Maps>,
+}
+
+struct Maps {
+    by_id: LruCache<KeyId, Entry>,
+    current: LruCache<Role, (KeyId, Timestamp)>,
+}
+
+impl KeyCache {
+    pub(super) fn new(lifetime: Duration, size: usize) -> Self {
+        let size = NonZeroUsize::new(size).unwrap_or(NonZeroUsize::MIN);
+        let maps = Maps { by_id: LruCache::new(size), current: LruCache::new(size) };
+        Self { lifetime, maps: Mutex::new(maps) }
+    }
+
+    pub(super) fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    fn maps(&self) -> std::sync::MutexGuard<'_, Maps> {
+        // Nothing in here panics half-way through a change.
+        self.maps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The key with this id, if it is this tenant's and subject's.
+    pub(super) fn by_id(
+        &self,
+        id: KeyId,
+        tenant: &TenantId,
+        subject: &str,
+        now: Timestamp,
+    ) -> Option<DataKey> {
+        let mut maps = self.maps();
+        let entry = maps.by_id.get(&id)?;
+        if entry.until <= now {
+            maps.by_id.pop(&id);
+            return None;
+        }
+        (entry.role.0 == *tenant && entry.role.1 == subject).then(|| entry.key.clone())
+    }
+
+    pub(super) fn current(&self, role: &Role, now: Timestamp) -> Option<(KeyId, DataKey)> {
+        let mut maps = self.maps();
+        let (id, until) = *maps.current.get(role)?;
+        if until <= now {
+            maps.current.pop(role);
+            return None;
+        }
+        let entry = maps.by_id.get(&id).filter(|entry| entry.until > now)?;
+        Some((id, entry.key.clone()))
+    }
+
+    pub(super) fn keep(&self, row: &VaultKey, key: &DataKey, is_current: bool, now: Timestamp) {
+        let until = now.plus(self.lifetime);
+        let role = (row.tenant.clone(), row.subject.clone(), row.purpose);
+        let mut maps = self.maps();
+        if is_current {
+            maps.current.put(role.clone(), (row.id, until));
+        }
+        maps.by_id.put(row.id, Entry { role, key: key.clone(), until });
+    }
+
+    /// Forgets a subject's keys: they were rotated or destroyed.
+    pub(super) fn forget(&self, tenant: &TenantId, subject: &str) {
+        let mut maps = self.maps();
+        let ids: Vec<KeyId> = maps
+            .by_id
+            .iter()
+            .filter(|(_, entry)| entry.role.0 == *tenant && entry.role.1 == subject)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ids {
+            if let Some(entry) = maps.by_id.pop(&id) {
+                maps.current.pop(&entry.role);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::keys::KeyState;
+    use crate::vault::wrapper::WrapperId;
+    use zeroize::Zeroizing;
+
+    fn row(id: u8, subject: &str) -> VaultKey {
+        VaultKey {
+            id: KeyId::from_bytes([id; 16]),
+            tenant: TenantId::default_tenant(),
+            subject: subject.to_owned(),
+            purpose: KeyPurpose::Data,
+            wrapped: Vec::new(),
+            wrapper: WrapperId::new("local", "x"),
+            state: KeyState::Primary,
+            created_at: Timestamp::from_millis(0),
+            updated_at: Timestamp::from_millis(0),
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn keys_are_kept_for_their_time_and_for_their_subject() {
+        let cache = KeyCache::new(Duration::from_mins(1), 2);
+        let key = DataKey::from_bytes(Zeroizing::new([7; 32]));
+        let at = Timestamp::from_millis;
+        let tenant = TenantId::default_tenant();
+        let role = |subject: &str| (TenantId::default_tenant(), subject.to_owned(), KeyPurpose::Data);
+        cache.keep(&row(1, "a"), &key, true, at(0));
+        assert!(cache.current(&role("a"), at(59_999)).is_some());
+        assert!(cache.by_id(KeyId::from_bytes([1; 16]), &tenant, "b", at(0)).is_none(), "another subject");
+        assert!(cache.current(&role("a"), at(60_000)).is_none(), "its time is over");
+        assert!(cache.by_id(KeyId::from_bytes([1; 16]), &tenant, "a", at(60_000)).is_none());
+        for id in 1..=3 {
+            cache.keep(&row(id, "a"), &key, true, at(0));
+        }
+        assert!(
+            cache.by_id(KeyId::from_bytes([1; 16]), &tenant, "a", at(0)).is_none(),
+            "the oldest made room"
+        );
+        cache.forget(&tenant, "a");
+        assert!(cache.current(&role("a"), at(0)).is_none());
+        assert!(cache.by_id(KeyId::from_bytes([3; 16]), &tenant, "a", at(0)).is_none());
+    }
+}

@@ -1,0 +1,6 @@
+//! The test kit, tested: its suites pass what is right and catch what is wrong.
+
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+mod key_wrapper;
+mod mutants;
