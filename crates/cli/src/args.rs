@@ -1,10 +1,19 @@
 //! The command line.
 
+mod resources;
+mod vault;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use anyhow::anyhow;
+use billfold_core::name::TenantId;
+
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use url::Url;
+
+pub(crate) use resources::*;
+pub(crate) use vault::*;
 
 /// Saves payment methods through any payment gateway.
 #[derive(Debug, Parser)]
@@ -27,12 +36,25 @@ pub(crate) struct Global {
     /// API key for --server.
     #[arg(long, global = true, value_name = "KEY", env = "BILLFOLD_API_KEY", hide_env_values = true)]
     pub(crate) api_key: Option<String>,
-    /// Whose data, without --server.
-    #[arg(long, global = true, value_name = "NAME", default_value = "default")]
-    pub(crate) tenant: String,
+    /// Whose data, without --server; `default` if left out.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) tenant: Option<String>,
     /// Print JSON instead of tables.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+}
+
+impl Global {
+    /// The tenant, if one was named.
+    pub(crate) fn named_tenant(&self) -> anyhow::Result<Option<TenantId>> {
+        let parsed = self.tenant.as_deref().map(str::parse).transpose();
+        parsed.map_err(|error| anyhow!("--tenant: {error}"))
+    }
+
+    /// The tenant: the one that was named, or the default one.
+    pub(crate) fn tenant(&self) -> anyhow::Result<TenantId> {
+        Ok(self.named_tenant()?.unwrap_or_else(TenantId::default_tenant))
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -67,6 +89,15 @@ pub(crate) enum Command {
     /// API keys, and the vault's root key.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Secret values, and the keys that seal them.
+    #[command(subcommand)]
+    Vault(VaultCommand),
+    /// Who was erased.
+    #[command(subcommand)]
+    Erasures(ErasuresCommand),
+    /// Who did what to which secret.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Webhooks as received.
     #[command(subcommand)]
     Deliveries(DeliveriesCommand),
@@ -89,7 +120,8 @@ pub(crate) struct DemoArgs {
     /// Port of the merchant's page; a free one if it is taken.
     #[arg(long, default_value_t = 8080)]
     pub(crate) port: u16,
-    /// Keep the database in this file.
+    /// Keep the database in this file. The gateway forgets everything at its end, so every run has a
+    /// customer of its own.
     #[arg(long, value_name = "FILE")]
     pub(crate) database: Option<PathBuf>,
 }
@@ -145,177 +177,4 @@ pub(crate) enum ConfigCommand {
     Check,
     /// Show each key in force and where it was set.
     Explain,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum SessionsCommand {
-    /// Start one.
-    Create(Box<CreateSessionArgs>),
-    /// Show one.
-    Get {
-        /// ses_…
-        id: String,
-    },
-    /// List them.
-    List {
-        #[command(flatten)]
-        page: PageArgs,
-        /// Only this customer's.
-        #[arg(long)]
-        customer_id: Option<String>,
-    },
-    /// End one that is open.
-    Cancel {
-        /// ses_…
-        id: String,
-    },
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct CreateSessionArgs {
-    /// At which gateway; may be left out when there is one.
-    #[arg(long)]
-    pub(crate) gateway: Option<String>,
-    /// An existing customer, cus_…
-    #[arg(long, conflicts_with = "customer")]
-    pub(crate) customer_id: Option<String>,
-    /// Your own reference of the customer.
-    #[arg(long, required_unless_present = "customer_id")]
-    pub(crate) customer: Option<String>,
-    /// The customer's given names.
-    #[arg(long)]
-    pub(crate) given_names: Option<String>,
-    /// The customer's family name.
-    #[arg(long)]
-    pub(crate) surname: Option<String>,
-    /// The customer's e-mail address.
-    #[arg(long)]
-    pub(crate) email: Option<String>,
-    /// The customer's mobile number, +628123456789.
-    #[arg(long)]
-    pub(crate) mobile_number: Option<String>,
-    /// on_session, unscheduled_customer, unscheduled_merchant or recurring.
-    #[arg(long, default_value = "unscheduled_customer")]
-    pub(crate) usage: String,
-    /// Days between charges, for merchant-initiated use.
-    #[arg(long, requires = "ends_on")]
-    pub(crate) frequency_days: Option<u32>,
-    /// Last day of charges, YYYY-MM-DD.
-    #[arg(long, requires = "frequency_days")]
-    pub(crate) ends_on: Option<String>,
-    /// ISO 4217.
-    #[arg(long)]
-    pub(crate) currency: String,
-    /// ISO 3166-1 alpha-2.
-    #[arg(long)]
-    pub(crate) country: String,
-    /// Channel codes to offer, separated by commas.
-    #[arg(long, value_delimiter = ',')]
-    pub(crate) channels: Vec<String>,
-    /// Where the customer goes in the end.
-    #[arg(long)]
-    pub(crate) return_url: String,
-    /// Make the saved method the default.
-    #[arg(long)]
-    pub(crate) make_default: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum MethodsCommand {
-    /// List a customer's.
-    List {
-        /// cus_…
-        customer_id: String,
-        #[command(flatten)]
-        page: PageArgs,
-    },
-    /// Show one.
-    Show {
-        /// pm_…
-        id: String,
-    },
-    /// Make one its customer's default.
-    Default {
-        /// pm_…
-        id: String,
-    },
-    /// Delete one, here and at its gateway.
-    Delete {
-        /// pm_…
-        id: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum CustomersCommand {
-    /// Make or update one.
-    Create {
-        /// Your own reference.
-        reference: String,
-        /// Given names.
-        #[arg(long)]
-        given_names: Option<String>,
-        /// Family name.
-        #[arg(long)]
-        surname: Option<String>,
-        /// E-mail address.
-        #[arg(long)]
-        email: Option<String>,
-        /// Mobile number, +628123456789.
-        #[arg(long)]
-        mobile_number: Option<String>,
-    },
-    /// List them, or find one by its reference.
-    List {
-        #[command(flatten)]
-        page: PageArgs,
-        /// Your own reference.
-        #[arg(long)]
-        reference: Option<String>,
-    },
-    /// Show one.
-    Show {
-        /// cus_…
-        id: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum KeysCommand {
-    /// Make an API key; its secret is shown once.
-    Create {
-        /// What it is for.
-        #[arg(long)]
-        name: String,
-    },
-    /// List API keys.
-    List,
-    /// Refuse an API key from now on.
-    Revoke {
-        /// key_…
-        id: String,
-    },
-    /// Print a new root key for the vault. Keep it: what it seals opens with nothing else.
-    GenerateRoot,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum DeliveriesCommand {
-    /// List them, newest first.
-    List {
-        #[command(flatten)]
-        page: PageArgs,
-        /// received, parked, done, ignored, dead or unreadable.
-        #[arg(long)]
-        state: Option<String>,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum EventsCommand {
-    /// List them, oldest first.
-    List {
-        #[command(flatten)]
-        page: PageArgs,
-    },
 }

@@ -1,6 +1,6 @@
 //! The REST API, over HTTP or in process, by the same code.
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use axum::Router;
 use axum::body::Body;
 use billfold_core::registry::Registry;
@@ -30,8 +30,7 @@ impl ApiClient {
         }
         let config = Config::load(&sources(global))?;
         let app = App::build(config, Registry::linked()?).await?;
-        let tenant = global.tenant.parse().map_err(|error| anyhow!("--tenant: {error}"))?;
-        Ok(Self::Local(app.router_as(tenant)))
+        Ok(Self::Local(app.router_as(global.tenant()?, &crate::operator::name())))
     }
 
     /// A server at `base`, called with an API key.

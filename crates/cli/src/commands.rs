@@ -1,10 +1,14 @@
 //! The commands, one file per group.
 
+mod audit;
 mod config;
+mod jobs;
+mod maintenance;
 mod resources;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod serve;
+mod vault;
 
 use clap::CommandFactory as _;
 #[cfg(feature = "sandbox")]
@@ -12,7 +16,7 @@ pub(crate) use resources::METHOD;
 #[cfg(feature = "sandbox")]
 pub(crate) use serve::told_to_stop;
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, KeysCommand};
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let global = args.global;
@@ -30,12 +34,16 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             clap_complete::generate(shell, &mut command, "billfold", &mut std::io::stdout());
             Ok(())
         }
-        Command::Keys(crate::args::KeysCommand::GenerateRoot) => config::generate_root(&global),
+        Command::Keys(KeysCommand::GenerateRoot) => crate::root_key::generate(&global),
+        Command::Keys(KeysCommand::Init { file }) => crate::root_key::init(&global, &file),
         Command::Gateways(command) => resources::gateways(&global, command).await,
         Command::Sessions(command) => resources::sessions(&global, command).await,
         Command::Methods(command) => resources::methods(&global, command).await,
         Command::Customers(command) => resources::customers(&global, command).await,
         Command::Keys(command) => resources::keys(&global, command).await,
+        Command::Vault(command) => vault::run(&global, command).await,
+        Command::Erasures(command) => audit::erasures(&global, command).await,
+        Command::Audit(command) => audit::audit(&global, command).await,
         Command::Deliveries(command) => resources::deliveries(&global, command).await,
         Command::Events(command) => resources::events(&global, command).await,
     }

@@ -18,8 +18,6 @@ use world::World;
 /// The country and currency of the demo's shop.
 const COUNTRY: &str = "ID";
 const CURRENCY: &str = "IDR";
-/// The merchant's own reference of the demo's customer.
-const CUSTOMER: &str = "demo-customer";
 
 /// What the demo saves: what a button is called, and which channels it offers.
 struct Offer {

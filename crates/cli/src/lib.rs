@@ -7,8 +7,11 @@ mod client;
 mod commands;
 #[cfg(feature = "sandbox")]
 mod demo;
+mod operator;
 mod output;
 mod providers;
+mod root_key;
+mod wrappers;
 
 use std::process::ExitCode;
 

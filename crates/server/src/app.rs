@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::{Extension, Router};
-use billfold_core::entropy::SystemEntropy;
 use billfold_core::gateway::Gateway;
 use billfold_core::name::{GatewayName, TenantId};
 use billfold_core::registry::Registry;
@@ -14,17 +13,18 @@ use billfold_core::settings::Settings;
 use billfold_core::store::Store;
 use billfold_core::transport::reqwest::ReqwestTransport;
 use billfold_core::transport::{Transport, is_loopback};
-use billfold_core::vault::{KeyRing, RootKey, Vault};
-use billfold_core::{Billfold, Error, ErrorKind, Result};
+use billfold_core::vault::Vault;
+use billfold_core::{Billfold, Principal, Result};
 use billfold_store::StoreOptions;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::auth::Principal;
 use crate::config::{Config, GatewayConfig};
-use crate::{http, routes, workers};
+use crate::limit::RevealLimit;
+use crate::metrics::Metrics;
+use crate::{config_audit, http, routes, vault, workers};
 
 /// The program: use cases, configuration, and which providers are linked.
 #[derive(Debug, Clone)]
@@ -32,19 +32,26 @@ pub struct App {
     pub(crate) billfold: Billfold,
     pub(crate) registry: Arc<Registry>,
     pub(crate) public_url: Url,
+    pub(crate) reveals: Arc<RevealLimit>,
+    pub(crate) metrics: Option<Metrics>,
     config: Arc<Config>,
 }
 
 impl App {
-    /// Opens the store, brings its schema up to date, and builds every gateway. Refuses a
-    /// configuration that would not work or not be safe, in one line.
+    /// Opens the store, brings its schema up to date, makes sure that the root keys are the database's,
+    /// and builds every gateway. Refuses a configuration that would not work or not be safe, in one line.
     pub async fn build(config: Config, registry: Registry) -> Result<Self> {
         check_public_url(&config)?;
-        let vault = vault(&config)?;
+        let keys = vault::root_keys(&config)?;
         let gateways = gateways(&config, &registry)?;
         let store = open_store(&config).await?;
         store.migrate().await?;
-        Self::assemble(config, registry, store, vault, gateways)
+        let vault = vault::build(&config, store.clone(), keys);
+        vault::check(&config, &vault).await?;
+        let app = Self::assemble(config, registry, store, vault, gateways)?;
+        // Before anybody is shown what an older copy of the database brought back.
+        vault::reapply_erasures(&app.config, &app.billfold).await?;
+        Ok(app)
     }
 
     /// Brings the schema of the configured database up to date, and does nothing else.
@@ -55,7 +62,7 @@ impl App {
     /// Checks everything that can be checked without opening the database.
     pub fn check(config: &Config, registry: &Registry) -> Result<()> {
         check_public_url(config)?;
-        vault(config)?;
+        vault::root_keys(config)?;
         gateways(config, registry).map(|_| ())
     }
 
@@ -70,12 +77,19 @@ impl App {
         let public_url = config.server.public_url.clone();
         let while_open = config.workers.ask_after_seconds.iter().copied().map(Duration::from_secs).collect();
         let lease = Duration::from_secs(config.workers.lease_seconds.max(1));
-        let schedule = Schedule { while_open, lease, ..Schedule::default() };
-        let builder = Billfold::builder(store, vault, public_url.clone())
+        let webhook_retention = vault::webhook_retention(&config);
+        let schedule = Schedule { while_open, lease, webhook_retention, ..Schedule::default() };
+        let mut builder = Billfold::builder(store, vault, public_url.clone())
             .schedule(schedule)
             .development(config.server.development);
+        if let Some(ledger) = vault::ledger(&config) {
+            builder = builder.erasure_ledger(Arc::new(ledger));
+        }
         let billfold = gateways.into_iter().fold(builder, billfold_core::BillfoldBuilder::gateway).build()?;
-        Ok(Self { billfold, registry: Arc::new(registry), public_url, config: Arc::new(config) })
+        let metrics = if config.server.metrics { Metrics::install() } else { None };
+        let reveals = Arc::new(RevealLimit::new(config.vault.reveals_per_minute));
+        let (registry, config) = (Arc::new(registry), Arc::new(config));
+        Ok(Self { billfold, registry, public_url, reveals, metrics, config })
     }
 
     /// The use cases.
@@ -88,13 +102,16 @@ impl App {
         routes::router(self)
     }
 
-    /// The same API for a caller inside this process, who is `tenant` without an API key.
-    pub fn router_as(&self, tenant: TenantId) -> Router {
-        routes::router(self).layer(Extension(Principal(tenant)))
+    /// The same API for the operator inside this process, called `name` in the audit trail, who may do
+    /// everything as `tenant` without an API key.
+    pub fn router_as(&self, tenant: TenantId, name: &str) -> Router {
+        routes::router(self).layer(Extension(Principal::operator(tenant, name)))
     }
 
-    /// Serves and works until `stop` is canceled, then finishes what is under way.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+    /// Writes into the audit trail if the configuration has changed, then serves and works until `stop`
+    /// is canceled, and finishes what is under way.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+        config_audit::record(&self.billfold, &self.config).await?;
         let tasks = TaskTracker::new();
         if self.config.workers.enabled {
             let interval = Duration::from_millis(self.config.workers.interval_ms.max(50));
@@ -103,6 +120,7 @@ impl App {
         tasks.close();
         http::serve(listener, self.router(), self.config.server.max_connections, stop).await;
         tasks.wait().await;
+        Ok(())
     }
 }
 
@@ -128,22 +146,6 @@ fn check_public_url(config: &Config) -> Result<()> {
              plain http works for this machine alone, with server.development = true",
         )),
     }
-}
-
-fn vault(config: &Config) -> Result<Vault> {
-    let root_key = config.vault.root_key.as_ref().ok_or_else(|| {
-        let mend = "is missing; make one with `billfold keys generate-root` and set vault.root_key_file";
-        Error::new(ErrorKind::Configuration, format!("configuration: vault.root_key: {mend}"))
-    })?;
-    let read = |key: &str, secret| {
-        RootKey::from_base64(secret).map_err(|error| config.wrong(key, &error.to_string()))
-    };
-    let primary = read("vault.root_key", root_key)?;
-    let older = config.vault.previous_root_keys.iter().map(|secret| read("vault.previous_root_keys", secret));
-    let older = older.collect::<Result<Vec<_>>>()?;
-    let ring = KeyRing::with_older(primary, older)
-        .map_err(|error| config.wrong("vault.previous_root_keys", &error.to_string()))?;
-    Ok(Vault::new(ring, Arc::new(SystemEntropy)))
 }
 
 fn gateways(config: &Config, registry: &Registry) -> Result<Vec<Gateway>> {

@@ -1,32 +1,34 @@
-//! Who is calling.
+//! Who is calling, and whether they may.
 
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::Response;
-use billfold_core::name::TenantId;
-use billfold_core::{Error, ErrorKind};
+use billfold_core::scope::Scope;
+use billfold_core::{Error, ErrorKind, Principal};
 
 use crate::App;
 use crate::problem::Problem;
 
-/// The tenant that a request acts for. Comes from an API key, or is put into the request by the
-/// process itself; a client cannot send one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Principal(pub TenantId);
-
-/// Lets a request through once it is known whose it is.
+/// Lets a request through once it is known whose it is, and that they may do this. The [`Principal`]
+/// comes from an API key, or is put into the request by the process itself; a client cannot send one.
 pub(crate) async fn authenticate(
-    State(app): State<App>,
+    State((app, scope)): State<(App, Scope)>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    if request.extensions().get::<Principal>().is_none() {
+    let principal = if let Some(principal) = request.extensions().get::<Principal>() {
+        principal.clone()
+    } else {
         let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let presented = header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-        let tenant = app.billfold.authenticate(presented).await.map_err(one_answer)?;
-        request.extensions_mut().insert(Principal(tenant));
+        app.billfold.authenticate(presented).await.map_err(one_answer)?
+    };
+    if !principal.scopes.allows(scope) {
+        let message = format!("this needs an API key with the scope `{}`", scope.as_str());
+        return Err(Error::new(ErrorKind::Forbidden, message).into());
     }
+    request.extensions_mut().insert(principal);
     Ok(next.run(request).await)
 }
 

@@ -1,20 +1,24 @@
 //! Configuration: embedded defaults, then a file, then the environment, then flags. Whatever is wrong
 //! is said in one line that names the source, the key and the mend, and no value.
 
+mod layers;
 mod secrets;
+mod vault;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use billfold_core::secret::SecretString;
 use billfold_core::settings::{Mode, without_values};
 use billfold_core::{Error, ErrorKind, Result};
-use figment::Figment;
-use figment::providers::{Env, Format as _, Serialized, Toml};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use url::Url;
+
+use layers::Layers;
+use secrets::ReadFrom;
+pub use vault::VaultConfig;
 
 /// The embedded defaults, with comments: the documentation of every key.
 pub const DEFAULTS: &str = include_str!("../billfold.default.toml");
@@ -46,7 +50,13 @@ pub struct Config {
     pub gateways: BTreeMap<String, GatewayConfig>,
     /// Where each key was set.
     #[serde(skip)]
-    origins: Origins,
+    layers: Layers,
+    /// Which keys were read from files.
+    #[serde(skip)]
+    read_from: BTreeMap<String, ReadFrom>,
+    /// Every key and its value.
+    #[serde(skip)]
+    effective: Vec<(String, SecretString)>,
 }
 
 /// `[server]`
@@ -61,6 +71,8 @@ pub struct ServerConfig {
     pub development: bool,
     /// Connections at the same time.
     pub max_connections: usize,
+    /// Whether `/metrics` answers.
+    pub metrics: bool,
 }
 
 /// `[database]`
@@ -72,18 +84,6 @@ pub struct DatabaseConfig {
     pub url: SecretString,
     /// Connections, or readers.
     pub pool_size: usize,
-}
-
-/// `[vault]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VaultConfig {
-    /// The root key, base64 of 32 bytes.
-    #[serde(default, deserialize_with = "optional_secret")]
-    pub root_key: Option<SecretString>,
-    /// Older root keys, newest first.
-    #[serde(deserialize_with = "secrets_list")]
-    pub previous_root_keys: Vec<SecretString>,
 }
 
 /// `[log]`
@@ -139,7 +139,7 @@ pub struct GatewayConfig {
 /// A table that may hold secrets and is therefore never printed.
 #[derive(Clone, Default, Deserialize)]
 #[serde(transparent)]
-struct Hidden(Value);
+pub(crate) struct Hidden(Value);
 
 impl std::fmt::Debug for Hidden {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -147,14 +147,17 @@ impl std::fmt::Debug for Hidden {
     }
 }
 
+impl Hidden {
+    /// The table, for whoever owns it.
+    pub(crate) fn table(&self) -> Value {
+        if self.0.is_null() { Value::Object(serde_json::Map::new()) } else { self.0.clone() }
+    }
+}
+
 impl GatewayConfig {
     /// The provider's own table.
     pub fn settings(&self) -> Value {
-        if self.settings.0.is_null() {
-            Value::Object(serde_json::Map::new())
-        } else {
-            self.settings.0.clone()
-        }
+        self.settings.table()
     }
 }
 
@@ -169,9 +172,6 @@ pub struct ExplainedKey {
     pub origin: String,
 }
 
-#[derive(Debug, Clone, Default)]
-struct Origins(Figment);
-
 fn default_tenant() -> String {
     "default".to_owned()
 }
@@ -180,19 +180,11 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D:
     String::deserialize(deserializer).map(SecretString::from)
 }
 
-fn optional_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
-    Option::<String>::deserialize(deserializer).map(|text| text.map(SecretString::from))
-}
-
-fn secrets_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SecretString>, D::Error> {
-    Vec::<String>::deserialize(deserializer).map(|list| list.into_iter().map(SecretString::from).collect())
-}
-
 impl Config {
     /// Reads all layers. Fails with [`ErrorKind::Configuration`] in one line.
     pub fn load(sources: &ConfigSources) -> Result<Self> {
-        let figment = layers(sources)?;
-        let tree = secrets::read_files(tree(&figment)?, &|key| origin(&figment, key))?;
+        let layers = Layers::read(sources)?;
+        let (tree, read_from) = secrets::read_files(&layers)?;
         let mut config: Self = serde_path_to_error::deserialize(&tree).map_err(|error| {
             let path = error.path().to_string();
             let (path, shown) = if path == "." {
@@ -200,93 +192,56 @@ impl Config {
             } else {
                 (path.clone(), format!("{path}: "))
             };
-            let origin = origin(&figment, &path);
+            let origin = layers.origin(&path);
             Error::new(
                 ErrorKind::Configuration,
                 format!("{origin}: {shown}{}", without_values(&error.inner().to_string())),
             )
         })?;
-        config.origins = Origins(figment);
+        flatten("", &tree, &mut |key, value| {
+            config.effective.push((key.to_owned(), SecretString::from(value.to_string())));
+        });
+        config.layers = layers;
+        config.read_from = read_from;
         Ok(config)
     }
 
     /// Every key in force, with its origin, without secrets.
     pub fn explain(sources: &ConfigSources) -> Result<Vec<ExplainedKey>> {
-        let figment = layers(sources)?;
+        let layers = Layers::read(sources)?;
         let mut keys = Vec::new();
-        flatten("", &tree(&figment)?, &mut |key, value| {
+        flatten("", &Value::Object(layers.tree.clone()), &mut |key, value| {
             let value = if is_secret(key) { "(set)".to_owned() } else { value.to_string() };
-            keys.push(ExplainedKey { key: key.to_owned(), value, origin: origin(&figment, key) });
+            keys.push(ExplainedKey { key: key.to_owned(), value, origin: layers.origin(key).to_owned() });
         });
         Ok(keys)
     }
 
+    /// Every key in force and its value as JSON, secrets included.
+    pub(crate) fn effective(&self) -> &[(String, SecretString)] {
+        &self.effective
+    }
+
     /// Where a key was set: `billfold.toml`, `environment`, `flag`, `defaults`.
     pub fn origin(&self, key: &str) -> String {
-        origin(&self.origins.0, key)
+        let key = self.read_from.get(key).map_or(key, |read| &read.key);
+        self.layers.origin(key).to_owned()
     }
 
-    /// An error about a key, in one line.
+    /// An error about a key, in one line. One that was read from a file names the file.
     pub fn wrong(&self, key: &str, problem: &str) -> Error {
-        Error::new(ErrorKind::Configuration, format!("{}: {key}: {problem}", self.origin(key)))
+        self.wrong_item(key, 0, problem)
     }
-}
 
-fn layers(sources: &ConfigSources) -> Result<Figment> {
-    let mut figment = Figment::from(Toml::string(DEFAULTS));
-    match &sources.file {
-        Some(file) if !file.is_file() => {
-            let message = format!("{}: there is no such configuration file", file.display());
-            return Err(Error::new(ErrorKind::Configuration, message));
-        }
-        Some(file) => figment = figment.merge(Toml::file_exact(file)),
-        None if Path::new("billfold.toml").is_file() => {
-            figment = figment.merge(Toml::file_exact("billfold.toml"));
-        }
-        None => {}
-    }
-    figment = figment.merge(Env::prefixed("BILLFOLD__").split("__"));
-    for (key, value) in &sources.overrides {
-        figment = figment.merge(Serialized::default(key, value));
-    }
-    Ok(figment)
-}
-
-fn tree(figment: &Figment) -> Result<Value> {
-    figment.extract().map_err(|error| {
-        let source = error.metadata.as_ref().map_or_else(|| "configuration".to_owned(), describe);
-        // A TOML error spans several lines and quotes the line, which may hold a secret.
-        let first = error.kind.to_string();
-        let first = first.lines().next().unwrap_or_default().to_owned();
-        Error::new(ErrorKind::Configuration, format!("{source}: {}", without_values(&first)))
-    })
-}
-
-fn describe(metadata: &figment::Metadata) -> String {
-    match &metadata.source {
-        Some(figment::Source::File(path)) => path
-            .file_name()
-            .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()),
-        Some(figment::Source::Code(_)) => "flag".to_owned(),
-        _ if metadata.name.contains("environment") => "environment".to_owned(),
-        _ => "defaults".to_owned(),
-    }
-}
-
-/// The source of a key, or of the nearest table around it.
-fn origin(figment: &Figment, key: &str) -> String {
-    let mut key = key;
-    loop {
-        if let Some(metadata) = figment.find_metadata(key) {
-            return describe(metadata);
-        }
-        if let Some(metadata) = figment.find_metadata(&format!("{key}_file")) {
-            return describe(metadata);
-        }
-        match key.rsplit_once('.') {
-            Some((table, _)) => key = table,
-            None => return "configuration".to_owned(),
-        }
+    /// An error about one value of a list.
+    pub fn wrong_item(&self, key: &str, index: usize, problem: &str) -> Error {
+        let origin = self.origin(key);
+        let read = self.read_from.get(key).and_then(|read| Some((&read.key, read.files.get(index)?)));
+        let message = match read {
+            Some((key, file)) => format!("{origin}: {key}: {file}: {problem}"),
+            None => format!("{origin}: {key}: {problem}"),
+        };
+        Error::new(ErrorKind::Configuration, message)
     }
 }
 
@@ -302,9 +257,9 @@ fn flatten(prefix: &str, value: &Value, visit: &mut dyn FnMut(&str, &Value)) {
     }
 }
 
-/// Everything in a provider's table may be secret, and so may a database URL.
+/// Everything in the table of a provider or a key wrapper may be secret, and so may a database URL.
 fn is_secret(key: &str) -> bool {
-    let provider = key.starts_with("gateways.") && key.contains(".settings.");
+    let provider = (key.starts_with("gateways.") || key.starts_with("vault.")) && key.contains(".settings.");
     let ours = ["database.url", "vault.root_key", "vault.previous_root_keys"].contains(&key);
-    (provider || ours) && !key.ends_with("_file")
+    (provider || ours) && !key.ends_with("_file") && !key.ends_with("_files")
 }

@@ -4,14 +4,14 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use billfold_core::Error;
 use billfold_core::name::TenantId;
 use billfold_core::settings::without_values;
 use billfold_core::store::Page;
+use billfold_core::{Error, Principal};
 use serde::de::{Deserialize as _, DeserializeOwned, IgnoredAny};
 
-use crate::auth::Principal;
 use crate::problem::Problem;
+use crate::secret::forget;
 
 /// The largest body of an API request, in bytes.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
@@ -19,10 +19,10 @@ const MAX_DEPTH: usize = 32;
 const MAX_PAGE: u32 = 100;
 const DEFAULT_PAGE: u32 = 20;
 
-/// A JSON body.
-pub(crate) struct JsonBody<T>(pub(crate) T);
+/// A JSON body of at most `MAX` bytes.
+pub(crate) struct JsonBody<T, const MAX: usize = MAX_BODY>(pub(crate) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+impl<T: DeserializeOwned, S: Send + Sync, const MAX: usize> FromRequest<S> for JsonBody<T, MAX> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
@@ -32,8 +32,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
             let detail = "expected a body of Content-Type: application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
         }
-        let bytes = read_body(request.into_body(), MAX_BODY).await?;
-        Ok(Self(parse(&bytes)?))
+        let bytes = read_body(request.into_body(), MAX).await?;
+        let parsed = parse(&bytes);
+        // It may have held a secret.
+        forget(bytes);
+        Ok(Self(parsed?))
     }
 }
 
@@ -125,15 +128,21 @@ fn depth(bytes: &[u8]) -> usize {
     deepest
 }
 
-/// The tenant that a request acts for.
-pub(crate) struct Caller(pub(crate) TenantId);
+/// Who calls.
+pub(crate) struct Caller(pub(crate) Principal);
+
+impl Caller {
+    /// The tenant that the request acts for.
+    pub(crate) fn tenant(&self) -> &TenantId {
+        &self.0.tenant
+    }
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let found = parts.extensions.get::<Principal>().cloned().map(|principal| Self(principal.0));
-        found.ok_or_else(|| {
+        parts.extensions.get::<Principal>().cloned().map(Self).ok_or_else(|| {
             Error::new(billfold_core::ErrorKind::Unauthenticated, "an API key is required").into()
         })
     }

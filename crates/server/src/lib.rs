@@ -7,16 +7,20 @@
 mod app;
 mod auth;
 pub mod config;
+mod config_audit;
 mod extract;
 mod http;
+mod limit;
 mod logging;
+mod metrics;
 mod observe;
 mod problem;
 mod routes;
+mod secret;
+mod vault;
 mod workers;
 
 pub use app::App;
-pub use auth::Principal;
 pub use config::{Config, ConfigSources};
 pub use logging::init_tracing;
 pub use routes::{Access, ROUTES, Route};

@@ -106,6 +106,7 @@ fn classify(error: &Error) -> (StatusCode, &'static str) {
         ErrorKind::NotFound => (StatusCode::NOT_FOUND, "not_found"),
         ErrorKind::Gone => (StatusCode::GONE, "gone"),
         ErrorKind::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+        ErrorKind::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
         ErrorKind::Conflict => (StatusCode::CONFLICT, "conflict"),
         ErrorKind::Unsupported => (StatusCode::UNPROCESSABLE_ENTITY, "unsupported"),
         ErrorKind::GatewayRejected => (StatusCode::BAD_GATEWAY, "gateway_rejected"),
@@ -119,6 +120,7 @@ fn classify(error: &Error) -> (StatusCode, &'static str) {
         ErrorKind::Configuration => (StatusCode::INTERNAL_SERVER_ERROR, "configuration"),
         ErrorKind::Store => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
         ErrorKind::Vault => (StatusCode::INTERNAL_SERVER_ERROR, "vault"),
+        ErrorKind::KeysUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "keys_unavailable"),
         ErrorKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
     }
 }

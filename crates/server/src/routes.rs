@@ -1,13 +1,17 @@
 //! Every route, in one table: the router is made from it, so no route can miss its access rule.
 
+mod audit;
 mod customers;
+mod erasures;
 mod gateways;
 mod health;
 mod inbox;
 mod keys;
 mod methods;
+mod metrics;
 mod returns;
 mod sessions;
+mod vault;
 mod webhooks;
 
 use std::time::Duration;
@@ -16,6 +20,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use axum::{Json, Router, middleware};
+use billfold_core::scope::Scope;
 use serde::Serialize;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -32,16 +37,16 @@ const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 pub enum Access {
     /// Anyone; the handler decides by what it is shown (a webhook's secret, a return's nonce).
     Public,
-    /// A tenant, by API key.
-    Tenant,
+    /// A tenant, by an API key with this scope.
+    Tenant(Scope),
 }
 
-/// One path.
+/// One path, and those of its methods that one kind of caller may use.
 #[derive(Debug, Clone, Copy)]
 pub struct Route {
     /// As axum writes it, `/v1/sessions/{id}`.
     pub path: &'static str,
-    /// The methods that it answers.
+    /// The methods that are answered.
     pub methods: &'static [&'static str],
     /// Who may call it.
     pub access: Access,
@@ -49,11 +54,12 @@ pub struct Route {
 }
 
 const fn tenant(
+    scope: Scope,
     path: &'static str,
     methods: &'static [&'static str],
     handlers: fn() -> MethodRouter<App>,
 ) -> Route {
-    Route { path, methods, access: Access::Tenant, handlers }
+    Route { path, methods, access: Access::Tenant(scope), handlers }
 }
 
 const fn public(
@@ -64,37 +70,49 @@ const fn public(
     Route { path, methods, access: Access::Public, handlers }
 }
 
-/// The authorisation table.
+/// The authorisation table. A path whose methods need different scopes has a line for each.
 pub const ROUTES: &[Route] = &[
-    tenant("/v1/sessions", &["GET", "POST"], sessions::collection),
-    tenant("/v1/sessions/{id}", &["GET"], sessions::item),
-    tenant("/v1/sessions/{id}/cancel", &["POST"], sessions::cancel_route),
-    tenant("/v1/customers", &["GET", "POST"], customers::collection),
-    tenant("/v1/customers/{id}", &["GET"], customers::item),
-    tenant("/v1/customers/{id}/payment-methods", &["GET"], methods::of_customer),
-    tenant("/v1/payment-methods/{id}", &["DELETE", "GET", "PATCH"], methods::item),
-    tenant("/v1/providers", &["GET"], gateways::providers_route),
-    tenant("/v1/gateways", &["GET"], gateways::collection),
-    tenant("/v1/gateways/{name}/check", &["POST"], gateways::check_route),
-    tenant("/v1/deliveries", &["GET"], inbox::deliveries_route),
-    tenant("/v1/events", &["GET"], inbox::events_route),
-    tenant("/v1/api-keys", &["GET", "POST"], keys::collection),
-    tenant("/v1/api-keys/{id}/revoke", &["POST"], keys::revoke_route),
+    tenant(Scope::Payments, "/v1/sessions", &["GET", "POST"], sessions::collection),
+    tenant(Scope::Payments, "/v1/sessions/{id}", &["GET"], sessions::item),
+    tenant(Scope::Payments, "/v1/sessions/{id}/cancel", &["POST"], sessions::cancel_route),
+    tenant(Scope::Payments, "/v1/customers", &["GET", "POST"], customers::collection),
+    tenant(Scope::Payments, "/v1/customers/{id}", &["GET"], customers::item),
+    tenant(Scope::Erase, "/v1/customers/{id}", &["DELETE"], erasures::customer),
+    tenant(Scope::Payments, "/v1/customers/{id}/payment-methods", &["GET"], methods::of_customer),
+    tenant(Scope::Payments, "/v1/payment-methods/{id}", &["DELETE", "GET", "PATCH"], methods::item),
+    tenant(Scope::Payments, "/v1/providers", &["GET"], gateways::providers_route),
+    tenant(Scope::Payments, "/v1/gateways", &["GET"], gateways::collection),
+    tenant(Scope::Payments, "/v1/gateways/{name}/check", &["POST"], gateways::check_route),
+    tenant(Scope::Payments, "/v1/deliveries", &["GET"], inbox::deliveries_route),
+    tenant(Scope::Payments, "/v1/events", &["GET"], inbox::events_route),
+    tenant(Scope::Admin, "/v1/api-keys", &["GET", "POST"], keys::collection),
+    tenant(Scope::Admin, "/v1/api-keys/{id}/revoke", &["POST"], keys::revoke_route),
+    tenant(Scope::Vault, "/v1/vault/records", &["GET", "POST"], vault::collection),
+    tenant(Scope::Vault, "/v1/vault/records/{id}", &["DELETE", "GET", "PUT"], vault::item),
+    tenant(Scope::VaultReveal, "/v1/vault/records/{id}/reveal", &["POST"], vault::reveal_route),
+    tenant(Scope::Erase, "/v1/erasures", &["GET", "POST"], erasures::collection),
+    tenant(Scope::Erase, "/v1/erasures/{id}", &["GET"], erasures::item),
+    tenant(Scope::Admin, "/v1/audit", &["GET"], audit::collection),
+    tenant(Scope::Admin, "/v1/audit/verify", &["POST"], audit::verify_route),
     public("/webhooks/{gateway}", &["POST"], webhooks::route),
     public("/return/{session}/{nonce}", &["GET"], returns::route),
     public("/healthz", &["GET"], health::live_route),
     public("/readyz", &["GET"], health::ready_route),
+    public("/metrics", &["GET"], metrics::route),
 ];
 
 /// The whole API.
 pub(crate) fn router(app: &App) -> Router {
-    let of = |access: Access| {
-        let chosen = ROUTES.iter().filter(move |route| route.access == access);
-        chosen.fold(Router::new(), |router, route| router.route(route.path, (route.handlers)()))
+    let guarded = |route: &Route| match route.access {
+        Access::Public => (route.handlers)(),
+        Access::Tenant(scope) => {
+            let gate = middleware::from_fn_with_state((app.clone(), scope), authenticate);
+            (route.handlers)().route_layer(gate)
+        }
     };
-    let tenants = of(Access::Tenant).route_layer(middleware::from_fn_with_state(app.clone(), authenticate));
-    of(Access::Public)
-        .merge(tenants)
+    ROUTES
+        .iter()
+        .fold(Router::new(), |router, route| router.route(route.path, guarded(route)))
         .method_not_allowed_fallback(async || {
             Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,

@@ -8,19 +8,36 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 const BATCH: u32 = 20;
+/// Vault records that end are deleted without asking anybody.
+const EXPIRED: u32 = 200;
 const AFTER_ERROR: Duration = Duration::from_secs(2);
 
-/// Starts both loops. They end after what they hold when `stop` is canceled.
+/// How often superseded data keys are looked for: they stay for minutes in any case.
+const HOUSEKEEPING: Duration = Duration::from_mins(1);
+
+/// Starts the loops. They end after what they hold when `stop` is canceled.
 pub(crate) fn start(billfold: &Billfold, interval: Duration, stop: &CancellationToken, tasks: &TaskTracker) {
-    let (worker, sweeper) = (billfold.clone(), billfold.clone());
+    let (worker, sweeper, housekeeper) = (billfold.clone(), billfold.clone(), billfold.clone());
     tasks.spawn(repeat(stop.clone(), interval, Some(billfold.clone()), move || {
         let billfold = worker.clone();
         async move { Ok(billfold.process(BATCH).await? + billfold.remove_tokens(BATCH).await?) }
     }));
     tasks.spawn(repeat(stop.clone(), interval, None, move || {
         let billfold = sweeper.clone();
-        async move { Ok(billfold.reconcile(BATCH).await? + billfold.recheck_methods(BATCH).await?) }
+        async move { sweep(&billfold).await }
     }));
+    tasks.spawn(repeat(stop.clone(), interval.max(HOUSEKEEPING), None, move || {
+        let billfold = housekeeper.clone();
+        async move { billfold.vault().retire_keys(BATCH).await }
+    }));
+}
+
+/// Whatever is due by the clock. One kind of work that fails does not keep the others from being done.
+async fn sweep(billfold: &Billfold) -> Result<usize> {
+    let (sessions, methods) = (billfold.reconcile(BATCH).await, billfold.recheck_methods(BATCH).await);
+    let erasures = billfold.continue_erasures(BATCH).await;
+    let expired = billfold.vault().sweep_expired(EXPIRED).await;
+    Ok(sessions? + methods? + erasures? + expired?)
 }
 
 /// Works while there is work, then waits until some is announced or the interval is over. An error

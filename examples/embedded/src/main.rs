@@ -3,6 +3,10 @@
 //!
 //! `XENDIT_SECRET_KEY=xnd_development_… cargo run -p embedded`
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use billfold_core::capability::Usage;
@@ -11,10 +15,10 @@ use billfold_core::gateway::Gateway;
 use billfold_core::name::TenantId;
 use billfold_core::provider::CustomerProfile;
 use billfold_core::registry::Registry;
-use billfold_core::secret::ExposeSecret as _;
+use billfold_core::secret::{ExposeSecret as _, SecretString};
 use billfold_core::settings::{Mode, Settings};
 use billfold_core::transport::reqwest::ReqwestTransport;
-use billfold_core::vault::{KeyRing, RootKey, Vault};
+use billfold_core::vault::{LocalWrapper, Vault};
 use billfold_core::view::Next;
 use billfold_core::{Billfold, CustomerSelector, StartSession};
 // A provider takes part as soon as its crate is named.
@@ -40,9 +44,8 @@ async fn billfold() -> anyhow::Result<Billfold> {
     let store =
         billfold_store::connect("sqlite://embedded.db", &billfold_store::StoreOptions::default()).await?;
     store.migrate().await?;
-    // Keep the root key: what it sealed opens with nothing else.
-    let root_key = RootKey::from_base64(&RootKey::generate(&SystemEntropy)?)?;
-    let vault = Vault::new(KeyRing::new(root_key), Arc::new(SystemEntropy));
+    let root = LocalWrapper::from_base64(&root_key("embedded.root-key".as_ref())?)?;
+    let vault = Vault::new(store.clone(), Arc::new(root));
     let settings = Settings {
         gateway: "xendit-id".into(),
         mode: Mode::Test,
@@ -63,6 +66,16 @@ async fn billfold() -> anyhow::Result<Billfold> {
     };
     let public_url = "https://pay.your-shop.example".parse()?;
     Ok(Billfold::builder(store, vault, public_url).gateway(gateway).build()?)
+}
+
+/// The root key, made at the first start and kept beside the database: what it sealed opens with nothing
+/// else. In production it lives elsewhere, and not in the database's backup.
+fn root_key(file: &Path) -> anyhow::Result<SecretString> {
+    if !file.exists() {
+        let mut made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(file)?;
+        made.write_all(LocalWrapper::generate(&SystemEntropy)?.expose_secret().as_bytes())?;
+    }
+    Ok(SecretString::from(std::fs::read_to_string(file)?))
 }
 
 fn start(reference: &str, profile: CustomerProfile) -> anyhow::Result<StartSession> {

@@ -1,9 +1,6 @@
-//! `config`, `providers` and `keys generate-root`: what needs neither a database nor a server.
+//! `config` and `providers`: what needs neither a database nor a server.
 
-use billfold_core::entropy::SystemEntropy;
 use billfold_core::registry::Registry;
-use billfold_core::secret::ExposeSecret as _;
-use billfold_core::vault::RootKey;
 use billfold_server::{App, Config};
 use serde_json::json;
 
@@ -42,15 +39,5 @@ pub(crate) fn providers(global: &Global) -> anyhow::Result<()> {
         &answer,
         &[("provider", "/provider"), ("name", "/name"), ("settings", "/settings_example")],
     );
-    Ok(())
-}
-
-pub(crate) fn generate_root(global: &Global) -> anyhow::Result<()> {
-    let key = RootKey::generate(&SystemEntropy)?;
-    if global.json {
-        output::json(&json!({"root_key": key.expose_secret()}));
-    } else {
-        println!("{}", key.expose_secret());
-    }
     Ok(())
 }

@@ -37,8 +37,13 @@ const CUSTOMER: &[Column] = &[
     ("e-mail", "/profile/email"),
     ("created", "/created_at"),
 ];
-const KEY: &[Column] =
-    &[("id", "/id"), ("name", "/name"), ("created", "/created_at"), ("revoked", "/revoked_at")];
+const KEY: &[Column] = &[
+    ("id", "/id"),
+    ("name", "/name"),
+    ("scopes", "/scopes"),
+    ("created", "/created_at"),
+    ("revoked", "/revoked_at"),
+];
 const GATEWAY: &[Column] = &[
     ("gateway", "/gateway"),
     ("provider", "/provider"),
@@ -60,7 +65,7 @@ const EVENT: &[Column] =
     &[("sequence", "/sequence"), ("type", "/type"), ("object", "/object_id"), ("created", "/created_at")];
 
 /// `?limit=…&after=…` and whatever else was given.
-fn query(page: &PageArgs, more: &[(&str, &Option<String>)]) -> String {
+pub(super) fn query(page: &PageArgs, more: &[(&str, &Option<String>)]) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("limit", &page.limit.to_string());
     for (key, value) in [("after", &page.after)].iter().chain(more) {
@@ -72,7 +77,7 @@ fn query(page: &PageArgs, more: &[(&str, &Option<String>)]) -> String {
 }
 
 /// Ids go into paths; one with a slash would be another path.
-fn id(text: &str) -> anyhow::Result<&str> {
+pub(super) fn id(text: &str) -> anyhow::Result<&str> {
     let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     if plain { Ok(text) } else { bail!("`{text}` is not an id") }
 }
@@ -209,6 +214,10 @@ pub(crate) async fn customers(global: &Global, command: CustomersCommand) -> any
         CustomersCommand::Show { id: customer } => {
             output::object(global.json, &api.get(&format!("/v1/customers/{}", id(&customer)?)).await?);
         }
+        CustomersCommand::Delete { id: customer } => {
+            let path = format!("/v1/customers/{}", id(&customer)?);
+            output::object(global.json, &api.call(Method::DELETE, &path, None).await?);
+        }
     }
     Ok(())
 }
@@ -216,8 +225,12 @@ pub(crate) async fn customers(global: &Global, command: CustomersCommand) -> any
 pub(crate) async fn keys(global: &Global, command: KeysCommand) -> anyhow::Result<()> {
     let api = ApiClient::connect(global).await?;
     match command {
-        KeysCommand::Create { name } => {
-            output::object(global.json, &api.post("/v1/api-keys", Some(json!({"name": name}))).await?);
+        KeysCommand::Create { name, scopes } => {
+            let mut body = json!({"name": name});
+            if !scopes.is_empty() {
+                body["scopes"] = json!(scopes);
+            }
+            output::object(global.json, &api.post("/v1/api-keys", Some(body)).await?);
             eprintln!("the secret is shown this once; keep it");
         }
         KeysCommand::List => output::list(global.json, &api.get("/v1/api-keys").await?, KEY),
@@ -225,7 +238,7 @@ pub(crate) async fn keys(global: &Global, command: KeysCommand) -> anyhow::Resul
             let path = format!("/v1/api-keys/{}/revoke", id(&key)?);
             output::object(global.json, &api.post(&path, None).await?);
         }
-        KeysCommand::GenerateRoot => return crate::commands::config::generate_root(global),
+        KeysCommand::GenerateRoot | KeysCommand::Init { .. } => bail!("this command needs no database"),
     }
     Ok(())
 }

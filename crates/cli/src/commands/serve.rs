@@ -32,11 +32,10 @@ pub(crate) async fn run(global: &Global, args: ServeArgs) -> anyhow::Result<()> 
     let serving = app.serve(listener, stop.clone());
     tokio::pin!(serving);
     tokio::select! {
-        () = &mut serving => return Ok(()),
+        served = &mut serving => return Ok(served?),
         () = told_to_stop() => stop.cancel(),
     }
-    serving.await;
-    Ok(())
+    Ok(serving.await?)
 }
 
 fn override_with(sources: &mut ConfigSources, key: &str, value: Option<serde_json::Value>) {

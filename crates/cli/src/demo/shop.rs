@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::world::World;
-use super::{COUNTRY, CURRENCY, CUSTOMER, OFFERS, page};
+use super::{COUNTRY, CURRENCY, OFFERS, page};
 use crate::client::ApiClient;
 
 struct Shop {
@@ -24,6 +24,7 @@ struct Shop {
     /// Only for the strip that shows what happened behind the scenes.
     gateway: SandboxControl,
     own_address: String,
+    customer: String,
 }
 
 /// Serves the shop until `stop`.
@@ -37,6 +38,7 @@ pub(super) fn serve(
         api: ApiClient::remote(world.server.clone(), world.api_key.clone())?,
         gateway: world.control(),
         own_address: world.shop_url(""),
+        customer: world.customer.clone(),
     };
     let router = Router::new()
         .route("/", get(home))
@@ -76,7 +78,7 @@ async fn home(
         Some(id) if is_id(id) => Some(shop.api.get(&format!("/v1/sessions/{id}")).await?),
         _ => None,
     };
-    let found = shop.api.get(&format!("/v1/customers?reference={CUSTOMER}")).await?;
+    let found = shop.api.get(&format!("/v1/customers?reference={}", shop.customer)).await?;
     let methods = match found.pointer("/data/0/id").and_then(Value::as_str) {
         Some(id) => shop.api.get(&format!("/v1/customers/{id}/payment-methods?limit=100")).await?,
         None => json!({"data": []}),
@@ -91,7 +93,7 @@ async fn save(State(shop): State<Arc<Shop>>, Path(offer): Path<String>) -> Resul
     };
     let body = json!({
         "customer": {
-            "reference": CUSTOMER, "given_names": "Lorem", "surname": "Ipsum",
+            "reference": shop.customer, "given_names": "Lorem", "surname": "Ipsum",
             "email": "lorem@example.com", "mobile_number": "+6281234567890",
         },
         "usage": "unscheduled_customer",

@@ -6,11 +6,13 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use billfold_core::Principal;
+use billfold_core::clock::{Clock as _, SystemClock};
 use billfold_core::entropy::SystemEntropy;
 use billfold_core::name::TenantId;
 use billfold_core::registry::Registry;
+use billfold_core::scope::Scopes;
 use billfold_core::secret::{ExposeSecret as _, SecretString, random_token};
-use billfold_core::vault::RootKey;
 use billfold_sandbox::{Sandbox, SandboxConfig, SandboxControl};
 use billfold_server::{App, Config, ConfigSources, init_tracing};
 use tokio::net::TcpListener;
@@ -27,8 +29,11 @@ pub(super) struct World {
     pub(super) api_key: String,
     /// Where the shop is.
     pub(super) shop: SocketAddr,
+    /// The shop's own reference of its customer. Another one in each run: the gateway forgets its customers
+    /// when it ends, while a database that is kept remembers them.
+    pub(super) customer: String,
     stop: CancellationToken,
-    serving: JoinHandle<()>,
+    serving: JoinHandle<billfold_core::Result<()>>,
     /// Removed with everything in it when the demo ends.
     _folder: tempfile::TempDir,
 }
@@ -53,12 +58,14 @@ impl World {
         let config = Config::load(&ConfigSources { file: Some(file), overrides: Vec::new() })?;
         init_tracing(&config.log)?;
         let app = App::build(config, Registry::linked()?).await?;
-        let issued = app.billfold().issue_api_key(&TenantId::default_tenant(), "demo shop").await?;
+        let operator = Principal::operator(TenantId::default_tenant(), "demo");
+        let issued = app.billfold().issue_api_key(&operator, "demo shop", Scopes::default()).await?;
         let api_key = issued.secret.expose_secret().to_owned();
 
         let stop = CancellationToken::new();
         let serving = tokio::spawn(app.serve(listener, stop.clone()));
-        Ok(Self { sandbox, server, api_key, shop, stop, serving, _folder: folder })
+        let customer = format!("demo-customer-{}", SystemClock.now().as_millis());
+        Ok(Self { sandbox, server, api_key, shop, customer, stop, serving, _folder: folder })
     }
 
     pub(super) fn control(&self) -> SandboxControl {
@@ -76,8 +83,10 @@ impl World {
 
     pub(super) async fn shutdown(self) {
         self.stop.cancel();
-        // It ends by itself; a panic in it was already reported.
-        let _ = self.serving.await;
+        // A panic in it was already reported.
+        if let Ok(Err(error)) = self.serving.await {
+            eprintln!("the server ended: {error}");
+        }
         self.sandbox.shutdown().await;
     }
 }
@@ -108,7 +117,7 @@ fn configuration(
 fn root_key_file(database: &Path) -> anyhow::Result<PathBuf> {
     let file = database.with_extension("root-key");
     if !file.exists() {
-        write_private(&file, RootKey::generate(&SystemEntropy)?.expose_secret())?;
+        crate::root_key::write_new(&file)?;
     }
     Ok(file)
 }

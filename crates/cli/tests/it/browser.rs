@@ -11,9 +11,16 @@ use thirtyfour::prelude::*;
 use crate::support::billfold;
 
 async fn click(driver: &WebDriver, id: &str) {
-    let found =
-        driver.query(By::Id(id)).wait(Duration::from_secs(15), Duration::from_millis(50)).first().await;
-    found.unwrap_or_else(|error| panic!("#{id}: {error}")).click().await.unwrap();
+    for _ in 0..20 {
+        let found =
+            driver.query(By::Id(id)).wait(Duration::from_secs(15), Duration::from_millis(50)).first().await;
+        match found.unwrap_or_else(|error| panic!("#{id}: {error}")).click().await {
+            // The page was just replaced by another one that has such an element, too.
+            Err(error) if error.to_string().contains("stale element") => {}
+            clicked => return clicked.unwrap(),
+        }
+    }
+    panic!("#{id} does not stay");
 }
 
 async fn fill(driver: &WebDriver, id: &str, text: &str) {

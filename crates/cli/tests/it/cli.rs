@@ -16,7 +16,7 @@ fn stdout_json(output: &Output) -> Value {
 async fn every_resource_in_process_and_over_http() {
     let mut world = World::start(Options::default(), None).await;
     let server = format!("http://127.0.0.1:{}", world.port);
-    let issued = stdout_json(&world.run(&["keys", "create", "--name", "cli", "--json"]));
+    let issued = world.ok(&["keys", "create", "--name", "cli", "--scope", "payments", "--scope", "admin"]);
     let key = issued["secret"].as_str().unwrap().to_owned();
     for remote in [true, false] {
         let run = |args: &[&str]| {
@@ -121,7 +121,11 @@ fn a_wrong_configuration_is_one_line() {
         "billfold.toml: server.listen: invalid socket address syntax",
     );
     refused(folder, "[server\n", "billfold.toml: ");
-    refused(folder, "", "vault.root_key: is missing; make one with `billfold keys generate-root`");
+    refused(
+        folder,
+        "",
+        "vault.root_key: is missing; make one with `billfold keys init` and set vault.root_key_file",
+    );
     refused(
         folder,
         "[vault]\nroot_key = \"CANARY\"\n",
@@ -205,4 +209,15 @@ fn the_demo_plays_itself() {
     assert_eq!(answer["ok"], true);
     assert_eq!(answer["payment_methods"].as_array().unwrap().len(), 2);
     assert!(answer["steps"].as_array().unwrap().len() > 10);
+}
+
+/// The gateway forgets its customers at the end of a run; a database that is kept does not.
+#[test]
+fn the_demo_plays_itself_again_on_the_same_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("demo.db");
+    for _ in 0..2 {
+        let output = billfold().args(["demo", "--once", "--json", "--database"]).arg(&file).output().unwrap();
+        assert_eq!(stdout_json(&output)["ok"], true);
+    }
 }

@@ -9,3 +9,6 @@ mod crashes;
 mod flows;
 mod page_request;
 mod support;
+mod vault;
+mod vault_erasure;
+mod vault_keys;

@@ -26,11 +26,13 @@ pub(crate) struct Options {
     pub(crate) strict_recurring: bool,
     /// When the sweeper asks, in seconds after a session's start.
     pub(crate) ask_after_seconds: &'static [u64],
+    /// More lines of `[vault]`.
+    pub(crate) vault: &'static str,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { customers: "directory", strict_recurring: true, ask_after_seconds: &[3600] }
+        Self { customers: "directory", strict_recurring: true, ask_after_seconds: &[3600], vault: "" }
     }
 }
 
@@ -38,8 +40,10 @@ pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) port: u16,
+    /// The database's URL.
+    pub(crate) database: String,
     http: reqwest::Client,
-    api_key: String,
+    pub(crate) api_key: String,
     server: Option<Child>,
 }
 
@@ -76,11 +80,8 @@ impl World {
             .no_proxy()
             .build()
             .unwrap();
-        let mut world = Self { sandbox, folder, port, http, api_key: String::new(), server: None };
-        let issued = world.run(&["keys", "create", "--name", "test", "--json"]);
-        assert!(issued.status.success(), "{}", String::from_utf8_lossy(&issued.stderr));
-        let issued: Value = serde_json::from_slice(&issued.stdout).unwrap();
-        issued["secret"].as_str().unwrap().clone_into(&mut world.api_key);
+        let mut world = Self { sandbox, folder, port, database, http, api_key: String::new(), server: None };
+        world.api_key = world.issue(&["payments", "vault", "vault_reveal", "erase", "admin"]);
         world.start_server().await;
         world
     }
@@ -91,6 +92,77 @@ impl World {
 
     fn log(&self) -> PathBuf {
         self.folder.path().join("server.log")
+    }
+
+    /// A new API key with these scopes.
+    pub(crate) fn issue(&self, scopes: &[&str]) -> String {
+        let mut args = vec!["keys", "create", "--name", "test"];
+        args.extend(scopes.iter().flat_map(|scope| ["--scope", scope]));
+        self.ok(&args)["secret"].as_str().unwrap().to_owned()
+    }
+
+    /// Runs the program, which must succeed; what it printed with `--json`.
+    #[track_caller]
+    pub(crate) fn ok(&self, args: &[&str]) -> Value {
+        let output = self.run(&[args, &["--json"]].concat());
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    }
+
+    /// Runs the program, which must fail and say this.
+    #[track_caller]
+    pub(crate) fn fails(&self, args: &[&str], expected: &str) {
+        let output = self.run(args);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.contains(expected), "expected {expected:?} in {said:?}");
+        assert!(!said.contains("CANARY"), "{said}");
+    }
+
+    /// Changes the configuration file; the server has to be started again.
+    pub(crate) fn configure(&self, change: impl FnOnce(String) -> String) {
+        let text = std::fs::read_to_string(self.config()).unwrap();
+        std::fs::write(self.config(), change(text)).unwrap();
+    }
+
+    /// The one value that a query gives, as text; empty when there is none.
+    pub(crate) async fn query(&self, query: &str) -> String {
+        if let Some(path) = self.database.strip_prefix("sqlite://") {
+            use diesel::{Connection as _, RunQueryDsl as _};
+            let mut conn = diesel::SqliteConnection::establish(path).unwrap();
+            let query = diesel::sql_query(format!("SELECT CAST(({query}) AS TEXT) AS value"));
+            let rows: Vec<Row> = query.load(&mut conn).unwrap();
+            return rows[0].value.clone().unwrap_or_default();
+        }
+        let (client, connection) =
+            tokio_postgres::connect(&self.database, tokio_postgres::NoTls).await.unwrap();
+        let run = async {
+            let row = client.query_one(&format!("SELECT CAST(({query}) AS TEXT)"), &[]).await.unwrap();
+            drop(client);
+            row.get::<_, Option<String>>(0).unwrap_or_default()
+        };
+        let (value, ended) = tokio::join!(run, connection);
+        ended.unwrap();
+        value
+    }
+
+    /// Runs SQL that no program of ours would.
+    pub(crate) async fn sql(&self, statements: &str) {
+        if let Some(path) = self.database.strip_prefix("sqlite://") {
+            use diesel::Connection as _;
+            use diesel::connection::SimpleConnection as _;
+            let mut conn = diesel::SqliteConnection::establish(path).unwrap();
+            conn.batch_execute("PRAGMA busy_timeout = 10000").unwrap();
+            return conn.batch_execute(statements).unwrap();
+        }
+        let (client, connection) =
+            tokio_postgres::connect(&self.database, tokio_postgres::NoTls).await.unwrap();
+        let run = async {
+            client.batch_execute(statements).await.unwrap();
+            drop(client);
+        };
+        let ((), ended) = tokio::join!(run, connection);
+        ended.unwrap();
     }
 
     /// Runs the program with this world's configuration.
@@ -135,15 +207,30 @@ impl World {
 
     /// A request to the API: status and body.
     pub(crate) async fn api(&self, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
-        let mut request = self
-            .http
-            .request(method, format!("http://127.0.0.1:{}{path}", self.port))
-            .bearer_auth(&self.api_key);
+        self.api_as(&self.api_key, method, path, body).await
+    }
+
+    /// A request with another API key.
+    pub(crate) async fn api_as(
+        &self,
+        key: &str,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> (u16, Value) {
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let mut request = self.http.request(method, url).bearer_auth(key);
         if let Some(body) = body {
             request = request.json(body);
         }
         let answer = request.send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
+    }
+
+    /// An answer that is no JSON, asked for without a key.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        let answer = self.http.get(format!("http://127.0.0.1:{}{path}", self.port)).send().await.unwrap();
+        answer.text().await.unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {
@@ -260,6 +347,12 @@ impl Drop for World {
     }
 }
 
+#[derive(diesel::QueryableByName)]
+struct Row {
+    #[diesel(sql_type = diesel::sql_types::Nullable<diesel::sql_types::Text>)]
+    value: Option<String>,
+}
+
 pub(crate) fn request(customer: &str) -> Value {
     json!({
         "customer": {"reference": customer, "given_names": "Lorem", "email": "CANARY@example.com"},
@@ -269,12 +362,12 @@ pub(crate) fn request(customer: &str) -> Value {
 }
 
 fn configuration(options: &Options, sandbox: &Sandbox, port: u16, database: &str) -> String {
-    let Options { customers, ask_after_seconds, .. } = options;
+    let Options { customers, ask_after_seconds, vault, .. } = options;
     let base_url = sandbox.base_url();
     format!(
         "[server]\nlisten = \"127.0.0.1:{port}\"\npublic_url = \"http://127.0.0.1:{port}\"\ndevelopment = true\n\n\
          [database]\nurl = \"{database}\"\n\n\
-         [vault]\nroot_key = \"{ROOT_KEY}\"\n\n\
+         [vault]\nroot_key = \"{ROOT_KEY}\"\n{vault}\n\
          [log]\nfilter = \"trace,hyper=info,hyper_util=info,h2=info\"\n\n\
          [workers]\ninterval_ms = 100\nask_after_seconds = {ask_after_seconds:?}\nlease_seconds = 2\n\n\
          [gateways.main]\nprovider = \"xendit\"\nmode = \"test\"\n\n\

@@ -48,7 +48,7 @@ async fn save(
     let profile = CustomerProfile { given_names, surname, email, mobile_number };
     // Its times do not tell a new customer from one that was not changed, or changed at once.
     let known = found(&app, &caller, &reference).await?.is_some();
-    let customer = app.billfold.save_customer(&caller.0, &reference, profile).await?;
+    let customer = app.billfold.save_customer(caller.tenant(), &reference, profile).await?;
     if known {
         return Ok((StatusCode::OK, Json(customer)).into_response());
     }
@@ -56,7 +56,7 @@ async fn save(
 }
 
 async fn found(app: &App, caller: &Caller, reference: &str) -> Result<Option<CustomerView>, Error> {
-    match app.billfold.find_customer(&caller.0, reference).await {
+    match app.billfold.find_customer(caller.tenant(), reference).await {
         Ok(customer) => Ok(Some(customer)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -69,7 +69,7 @@ async fn index(State(app): State<App>, caller: Caller, query: QueryPairs) -> Res
     if let Some(reference) = query.get::<String>("reference")? {
         return Ok(list(found(&app, &caller, &reference).await?.into_iter().collect(), limit));
     }
-    Ok(list(app.billfold.list_customers(&caller.0, page).await?, limit))
+    Ok(list(app.billfold.list_customers(caller.tenant(), page).await?, limit))
 }
 
 async fn show(
@@ -77,5 +77,5 @@ async fn show(
     caller: Caller,
     PathId(id): PathId<CustomerId>,
 ) -> Result<Response, Problem> {
-    Ok(Json(app.billfold.get_customer(&caller.0, id).await?).into_response())
+    Ok(Json(app.billfold.get_customer(caller.tenant(), id).await?).into_response())
 }

@@ -62,7 +62,7 @@ async fn providers(State(app): State<App>, _caller: Caller) -> Response {
 }
 
 async fn index(State(app): State<App>, caller: Caller) -> Response {
-    let views: Vec<_> = app.billfold.gateways(&caller.0).map(|gateway| view(&app, gateway)).collect();
+    let views: Vec<_> = app.billfold.gateways(caller.tenant()).map(|gateway| view(&app, gateway)).collect();
     list(views, usize::MAX)
 }
 
@@ -97,7 +97,7 @@ async fn check(
     caller: Caller,
     PathId(name): PathId<GatewayName>,
 ) -> Result<Response, Problem> {
-    let found = app.billfold.gateways(&caller.0).find(|gateway| gateway.name == name).cloned();
+    let found = app.billfold.gateways(caller.tenant()).find(|gateway| gateway.name == name).cloned();
     let gateway = found.ok_or_else(|| Error::not_found("gateway"))?;
     let problem = gateway.check(app.billfold.clock()).await.err().map(|error| error.message().to_owned());
     Ok(Json(CheckView { object: "gateway_check", gateway: name, ok: problem.is_none(), problem })

@@ -23,7 +23,7 @@ async fn deliveries(State(app): State<App>, caller: Caller, query: QueryPairs) -
     let query = query.only(&["limit", "after", "state"])?;
     let (page, limit) = query.page()?;
     let state = query.get::<String>("state")?.map(|text| delivery_state(&text)).transpose()?;
-    Ok(list(app.billfold.list_deliveries(&caller.0, state, page).await?, limit))
+    Ok(list(app.billfold.list_deliveries(caller.tenant(), state, page).await?, limit))
 }
 
 fn delivery_state(text: &str) -> Result<DeliveryState, Error> {
@@ -38,5 +38,5 @@ async fn events(State(app): State<App>, caller: Caller, query: QueryPairs) -> Re
     let limit = query.limit()?;
     let after = query.get("after")?.unwrap_or(0);
     let size = usize::try_from(limit).unwrap_or(usize::MAX);
-    Ok(list(app.billfold.list_events(&caller.0, after, limit + 1).await?, size))
+    Ok(list(app.billfold.list_events(caller.tenant(), after, limit + 1).await?, size))
 }

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use billfold_core::ApiKeyView;
 use billfold_core::id::ApiKeyId;
+use billfold_core::scope::Scopes;
 use billfold_core::secret::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,9 @@ pub(super) fn revoke_route() -> MethodRouter<App> {
 #[serde(deny_unknown_fields)]
 struct IssueKey {
     name: String,
+    /// What a merchant's backend needs to save payment methods, if left out.
+    #[serde(default)]
+    scopes: Option<Scopes>,
 }
 
 /// The one answer that holds a key's secret.
@@ -42,14 +46,15 @@ async fn issue(
     caller: Caller,
     JsonBody(body): JsonBody<IssueKey>,
 ) -> Result<Response, Problem> {
-    let issued = app.billfold.issue_api_key(&caller.0, &body.name).await?;
+    let scopes = body.scopes.unwrap_or_default();
+    let issued = app.billfold.issue_api_key(&caller.0, &body.name, scopes).await?;
     let view = IssuedView { key: issued.key, secret: issued.secret.expose_secret().to_owned() };
     // No `Location`: there is no address that shows one key.
     Ok((StatusCode::CREATED, Json(view)).into_response())
 }
 
 async fn index(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
-    Ok(list(app.billfold.list_api_keys(&caller.0).await?, usize::MAX))
+    Ok(list(app.billfold.list_api_keys(caller.tenant()).await?, usize::MAX))
 }
 
 async fn revoke(

@@ -34,7 +34,7 @@ async fn index(
     query: QueryPairs,
 ) -> Result<Response, Problem> {
     let (page, limit) = query.only(&["limit", "after"])?.page()?;
-    Ok(list(app.billfold.list_methods(&caller.0, customer, page).await?, limit))
+    Ok(list(app.billfold.list_methods(caller.tenant(), customer, page).await?, limit))
 }
 
 async fn show(
@@ -42,7 +42,7 @@ async fn show(
     caller: Caller,
     PathId(id): PathId<PaymentMethodId>,
 ) -> Result<Response, Problem> {
-    Ok(Json(app.billfold.get_method(&caller.0, id).await?).into_response())
+    Ok(Json(app.billfold.get_method(caller.tenant(), id).await?).into_response())
 }
 
 async fn change(
@@ -54,7 +54,7 @@ async fn change(
     if !body.is_default {
         return Err(Error::invalid("/is_default", "make another method the default instead").into());
     }
-    Ok(Json(app.billfold.set_default(&caller.0, id).await?).into_response())
+    Ok(Json(app.billfold.set_default(caller.tenant(), id).await?).into_response())
 }
 
 async fn remove(
@@ -62,5 +62,5 @@ async fn remove(
     caller: Caller,
     PathId(id): PathId<PaymentMethodId>,
 ) -> Result<Response, Problem> {
-    Ok(Json(app.billfold.delete_method(&caller.0, id).await?).into_response())
+    Ok(Json(app.billfold.delete_method(caller.tenant(), id).await?).into_response())
 }

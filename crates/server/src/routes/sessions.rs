@@ -29,7 +29,7 @@ async fn start(
     caller: Caller,
     JsonBody(request): JsonBody<StartSession>,
 ) -> Result<Response, Problem> {
-    let session = app.billfold.start_session(&caller.0, request).await?;
+    let session = app.billfold.start_session(caller.tenant(), request).await?;
     Ok(created("/v1/sessions", &session.id, &session))
 }
 
@@ -37,7 +37,7 @@ async fn index(State(app): State<App>, caller: Caller, query: QueryPairs) -> Res
     let query = query.only(&["limit", "after", "customer_id"])?;
     let customer: Option<CustomerId> = query.get("customer_id")?;
     let (page, limit) = query.page()?;
-    Ok(list(app.billfold.list_sessions(&caller.0, customer, page).await?, limit))
+    Ok(list(app.billfold.list_sessions(caller.tenant(), customer, page).await?, limit))
 }
 
 async fn show(
@@ -45,7 +45,7 @@ async fn show(
     caller: Caller,
     PathId(id): PathId<SessionId>,
 ) -> Result<Response, Problem> {
-    Ok(Json(app.billfold.get_session(&caller.0, id).await?).into_response())
+    Ok(Json(app.billfold.get_session(caller.tenant(), id).await?).into_response())
 }
 
 async fn cancel(
@@ -53,5 +53,5 @@ async fn cancel(
     caller: Caller,
     PathId(id): PathId<SessionId>,
 ) -> Result<Response, Problem> {
-    Ok(Json(app.billfold.cancel_session(&caller.0, id).await?).into_response())
+    Ok(Json(app.billfold.cancel_session(caller.tenant(), id).await?).into_response())
 }

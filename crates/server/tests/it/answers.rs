@@ -171,6 +171,7 @@ async fn every_kind_of_error_has_its_status_and_code() {
         (K::NotFound, Retry::Never, 404, "not_found", ""),
         (K::Gone, Retry::Never, 410, "gone", ""),
         (K::Unauthenticated, Retry::Never, 401, "unauthenticated", ""),
+        (K::Forbidden, Retry::Never, 403, "forbidden", ""),
         (K::Conflict, Retry::Never, 409, "conflict", ""),
         (K::Conflict, retry_in(1_000), 409, "conflict", "1"),
         (K::Unsupported, Retry::Never, 422, "unsupported", ""),
@@ -187,6 +188,7 @@ async fn every_kind_of_error_has_its_status_and_code() {
         (K::Configuration, Retry::Never, 500, "configuration", ""),
         (K::Store, Retry::Never, 503, "store_unavailable", ""),
         (K::Vault, Retry::Never, 500, "vault", ""),
+        (K::KeysUnavailable, retry_in(5_000), 503, "keys_unavailable", "5"),
         (K::Internal, Retry::Never, 500, "internal", ""),
     ] {
         app.provider.order("create_session", Act::Fail(kind, retry));

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeSet;
 
+use billfold_core::scope::{Scope, Scopes};
 use billfold_server::{Access, ROUTES, Route};
 
-use crate::support::{Answer, Call, TestApp, id, rival, rows};
+use crate::support::{Answer, Call, TestApp, id, issue_with, rival, rows, tenant};
 
 /// Every method of HTTP that has a path.
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
@@ -21,10 +22,15 @@ fn path_of(route: &Route) -> String {
         .join("/")
 }
 
-/// The methods that a route answers: those listed, and HEAD beside GET.
-fn answered(route: &Route) -> BTreeSet<&'static str> {
+/// The methods that a line of the table lets through: those listed, and HEAD beside GET.
+fn listed(route: &Route) -> BTreeSet<&'static str> {
     let head = route.methods.contains(&"GET").then_some("HEAD");
     route.methods.iter().copied().chain(head).collect()
+}
+
+/// The methods that a path answers, by all lines that name it.
+fn answered(path: &str) -> BTreeSet<&'static str> {
+    ROUTES.iter().filter(|route| route.path == path).flat_map(listed).collect()
 }
 
 /// The code of a problem; an answer to HEAD need not have one.
@@ -36,10 +42,10 @@ fn code(method: &str, answer: &Answer) -> Option<String> {
 async fn without_a_key_only_public_routes_answer() {
     let app = TestApp::new().await;
     for route in ROUTES {
-        for method in answered(route) {
+        for method in listed(route) {
             let answer = app.call(method, &path_of(route)).send().await;
             match route.access {
-                Access::Tenant => {
+                Access::Tenant(_) => {
                     answer.expect(401);
                     assert!(code(method, &answer).is_none_or(|code| code == "unauthenticated"));
                 }
@@ -53,7 +59,7 @@ async fn without_a_key_only_public_routes_answer() {
 #[test]
 fn the_public_routes_are_few() {
     let public = ROUTES.iter().filter(|route| route.access == Access::Public).map(|route| route.path);
-    let expected = ["/webhooks/{gateway}", "/return/{session}/{nonce}", "/healthz", "/readyz"];
+    let expected = ["/webhooks/{gateway}", "/return/{session}/{nonce}", "/healthz", "/readyz", "/metrics"];
     assert_eq!(public.collect::<Vec<_>>(), expected);
 }
 
@@ -61,7 +67,7 @@ fn the_public_routes_are_few() {
 async fn the_table_lists_exactly_what_is_answered() {
     let app = TestApp::new().await;
     for route in ROUTES {
-        let answered = answered(route);
+        let answered = answered(route.path);
         for method in METHODS {
             let answer = app.call(method, &path_of(route)).key(&app.key).send().await;
             if answered.contains(method) {
@@ -81,16 +87,37 @@ async fn the_table_lists_exactly_what_is_answered() {
 }
 
 #[tokio::test]
-async fn no_route_is_listed_twice() {
-    let paths: BTreeSet<&str> = ROUTES.iter().map(|route| route.path).collect();
-    assert_eq!(paths.len(), ROUTES.len());
+async fn no_method_of_a_path_is_listed_twice() {
+    let all = ROUTES.iter().flat_map(|route| route.methods.iter().map(|method| (route.path, *method)));
+    let all: Vec<_> = all.collect();
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+}
+
+/// Each line of the table is asked with a key that may do everything else, and with one that may do
+/// nothing else.
+#[tokio::test]
+async fn a_key_does_what_its_scopes_say() {
+    let app = TestApp::new().await;
+    let mut keys = Vec::new();
+    for scope in Scope::ALL {
+        let others: Scopes = Scope::ALL.into_iter().filter(|other| *other != scope).collect();
+        let lacking = issue_with(&app.app, &tenant(), others).await;
+        keys.push((scope, issue_with(&app.app, &tenant(), [scope].into_iter().collect()).await, lacking));
+    }
     for route in ROUTES {
-        assert_eq!(
-            route.methods.iter().collect::<BTreeSet<_>>().len(),
-            route.methods.len(),
-            "{}",
-            route.path
-        );
+        let Access::Tenant(needed) = route.access else { continue };
+        let (_, only, lacking) = keys.iter().find(|(scope, ..)| *scope == needed).unwrap();
+        for method in listed(route) {
+            let refused = app.call(method, &path_of(route)).key(lacking).send().await;
+            refused.expect(403);
+            if method != "HEAD" {
+                let problem = refused.problem(403, "forbidden");
+                let named = format!("`{}`", needed.as_str());
+                assert!(problem["detail"].as_str().unwrap().contains(&named), "{problem}");
+            }
+            let allowed = app.call(method, &path_of(route)).key(only).send().await;
+            assert!(![401, 403, 405].contains(&allowed.status), "{method} {}: {allowed:?}", route.path);
+        }
     }
 }
 
@@ -113,7 +140,6 @@ async fn other_paths_do_not_exist() {
         "/return/a",
         "/return/a/",
         "/return/a/b/c",
-        "/metrics",
         "/healthz/",
         "/v1/sessions%2F",
         "/v1/../healthz",
@@ -142,7 +168,7 @@ async fn head_answers_like_get_without_a_body() {
 #[tokio::test]
 async fn a_caller_inside_the_process_is_the_tenant_it_says() {
     let app = TestApp::new().await;
-    let router = app.app.router_as(rival());
+    let router = app.app.router_as(rival(), "test");
     // A key in the request does not make it another tenant.
     for key in [None, Some(app.key.as_str()), Some("nonsense")] {
         let call = Call::new(&router, "GET", "/v1/gateways");

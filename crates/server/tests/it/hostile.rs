@@ -3,11 +3,15 @@
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
+use billfold_core::audit::AuditEntry;
 use billfold_core::capability::{Capabilities, Usage};
 use billfold_core::clock::Timestamp;
 use billfold_core::customer::{Customer, GatewayCustomer};
+use billfold_core::erasure::Erasure;
 use billfold_core::error::{Fault, Retry};
-use billfold_core::id::{ApiKeyId, CustomerId, DeliveryId, PaymentMethodId, SessionId, VaultRecordId};
+use billfold_core::id::{
+    ApiKeyId, CustomerId, DeliveryId, ErasureId, PaymentMethodId, SessionId, VaultRecordId,
+};
 use billfold_core::name::{GatewayName, TenantId};
 use billfold_core::payment_method::PaymentMethod;
 use billfold_core::provider::{
@@ -17,9 +21,10 @@ use billfold_core::provider::{
 use billfold_core::session::Session;
 use billfold_core::store::memory::MemoryStore;
 use billfold_core::store::{
-    ApiKey, Changes, Commit, Delivery, DeliveryState, Event, Page, Removal, Store, StoreError, StoreResult,
+    ApiKey, Changes, Commit, Delivery, DeliveryState, Event, KeyFilter, Page, RecordFilter, Removal, Store,
+    StoreError, StoreResult, VaultPut,
 };
-use billfold_core::vault::{Fingerprint, VaultRecord};
+use billfold_core::vault::{Fingerprint, KeyCount, KeyId, KeyPurpose, VaultKey, VaultRecord};
 use billfold_core::{Error, ErrorKind, Result};
 use billfold_testkit::reference::ReferenceProvider;
 
@@ -226,6 +231,28 @@ moody! {
     token_was_deleted(tenant: &TenantId, gateway: &GatewayName, token: &Fingerprint) -> bool;
     claim_methods(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<PaymentMethod>;
     vault_record(tenant: &TenantId, id: VaultRecordId) -> Option<VaultRecord>;
+    vault_records(tenant: &TenantId, ids: &[VaultRecordId]) -> Vec<VaultRecord>;
+    vault_records_of(
+        tenant: &TenantId, owner: &str, kind: Option<&str>, page: Page<VaultRecordId>
+    ) -> Vec<VaultRecord>;
+    vault_record_by_fingerprint(
+        tenant: &TenantId, owner: &str, kind: &str, fingerprint: &Fingerprint
+    ) -> Option<VaultRecord>;
+    vault_put(record: &VaultRecord, now: Timestamp) -> VaultPut;
+    expired_vault_records(now: Timestamp, limit: u32) -> Vec<(TenantId, VaultRecordId)>;
+    vault_records_all(filter: &RecordFilter, after: Option<VaultRecordId>, limit: u32) -> Vec<VaultRecord>;
+    count_vault_records(filter: &RecordFilter) -> i64;
+    vault_key(tenant: &TenantId, id: KeyId) -> Option<VaultKey>;
+    primary_vault_key(tenant: &TenantId, subject: &str, purpose: KeyPurpose) -> Option<VaultKey>;
+    vault_keys(filter: &KeyFilter, after: Option<KeyId>, limit: u32) -> Vec<VaultKey>;
+    vault_key_counts() -> Vec<KeyCount>;
+    erasure(tenant: &TenantId, id: ErasureId) -> Option<Erasure>;
+    erasure_of(tenant: &TenantId, subject: &Fingerprint) -> Option<Erasure>;
+    erasures(tenant: &TenantId, page: Page<ErasureId>) -> Vec<Erasure>;
+    claim_erasures(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Erasure>;
+    audit_entries(tenant: &TenantId, after: i64, limit: u32) -> Vec<AuditEntry>;
+    last_audit_entry(tenant: &TenantId, action: &str) -> Option<AuditEntry>;
+    removals_of(tenant: &TenantId, customer: CustomerId) -> Vec<Removal>;
     delivery_by_key(gateway: &GatewayName, key: &Fingerprint) -> Option<Delivery>;
     deliveries(tenant: &TenantId, state: Option<DeliveryState>, page: Page<DeliveryId>) -> Vec<Delivery>;
     claim_deliveries(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Delivery>;

@@ -5,12 +5,16 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, GATEWAY, RIVAL_GATEWAY, RIVAL_SECRET, TestApp, id, rows, session_body, with};
 
+const OWNER: &str = "owner-of-a-record";
+
 /// One object of each kind, by id or name.
 struct Objects {
     session: String,
     customer: String,
     method: String,
     key: String,
+    record: String,
+    erasure: String,
 }
 
 impl Objects {
@@ -20,11 +24,16 @@ impl Objects {
         let open = app.start("c-1").await;
         let second = app.save_card("c-1", "two").await;
         let key = app.post("/v1/api-keys", &json!({"name": "spare"})).await.ok(201);
+        let record = json!({"owner": OWNER, "kind": "note", "value": "x"});
+        let record = app.post("/v1/vault/records", &record).await.ok(201);
+        let erasure = app.post("/v1/erasures", &json!({"owner": "somebody"})).await.ok(200);
         Self {
             session: id(&open).to_owned(),
             customer: saved["customer_id"].as_str().unwrap().to_owned(),
             method: second["payment_methods"][0].as_str().unwrap().to_owned(),
             key: id(&key).to_owned(),
+            record: id(&record).to_owned(),
+            erasure: id(&erasure).to_owned(),
         }
     }
 
@@ -37,6 +46,8 @@ impl Objects {
             "customers" => (self.customer.clone(), nobody("cus")),
             "payment-methods" => (self.method.clone(), nobody("pm")),
             "api-keys" => (self.key.clone(), nobody("key")),
+            "vault" => (self.record.clone(), nobody("vlt")),
+            "erasures" => (self.erasure.clone(), nobody("ers")),
             "gateways" => (GATEWAY.to_owned(), "nobodys-cards".to_owned()),
             _ => panic!("say what the parameter of {path} stands for"),
         }
@@ -44,17 +55,30 @@ impl Objects {
 }
 
 /// Every call that names an object: the route's path, and a method.
-fn calls_by_id() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let routes = ROUTES.iter().filter(|route| route.access == Access::Tenant && route.path.contains('{'));
-    // In this order DELETE comes last.
-    routes.flat_map(|route| route.methods.iter().rev().map(|method| (route.path, *method)))
+fn calls_by_id() -> Vec<(&'static str, &'static str)> {
+    let routes =
+        ROUTES.iter().filter(|route| matches!(route.access, Access::Tenant(_)) && route.path.contains('{'));
+    let mut calls: Vec<_> =
+        routes.flat_map(|route| route.methods.iter().map(|method| (route.path, *method))).collect();
+    // What deletes comes last, and the customer last of all.
+    calls.sort_by_key(|(path, method)| (*method == "DELETE", path.contains("customers")));
+    calls
+}
+
+/// A list's address, with what it must be asked.
+fn list_of(path: &str) -> String {
+    if path == "/v1/vault/records" { format!("{path}?owner={OWNER}") } else { path.to_owned() }
 }
 
 async fn ask(app: &TestApp, key: &str, method: &str, path: &str, object: &str) -> Answer {
     let (start, rest) = path.split_once('{').unwrap();
     let (_, end) = rest.split_once('}').unwrap();
     let call = app.call(method, &format!("{start}{object}{end}")).key(key);
-    let call = if method == "PATCH" { call.json(&json!({"is_default": true})) } else { call };
+    let call = match method {
+        "PATCH" => call.json(&json!({"is_default": true})),
+        "PUT" => call.json(&json!({"value": "y"})),
+        _ => call,
+    };
     call.send().await
 }
 
@@ -71,6 +95,9 @@ async fn everything(app: &TestApp, objects: &Objects) -> Vec<Value> {
         "/v1/gateways".into(),
         "/v1/deliveries".into(),
         "/v1/events".into(),
+        "/v1/erasures".into(),
+        "/v1/audit".into(),
+        list_of("/v1/vault/records"),
     ] {
         seen.push(app.get(&path).await.ok(200));
     }
@@ -97,11 +124,14 @@ async fn anothers_object_is_answered_like_one_that_does_not_exist() {
     assert_eq!(everything(&app, &objects).await, before, "a stranger changed something");
     assert_eq!(app.gateway.calls(), calls_before, "a stranger made the gateway be called");
     // The same calls by their owner, or the above would prove nothing.
-    for (path, method) in calls_by_id() {
+    let (others, last) = calls_by_id().split_at_checked(asked - 1).map(|(a, b)| (a.to_vec(), b[0])).unwrap();
+    for (path, method) in others {
         let (object, _) = objects.of_route(path);
         ask(&app, &app.key, method, path, &object).await.ok(200);
     }
     assert_ne!(everything(&app, &objects).await, before);
+    assert_eq!(last, ("/v1/customers/{id}", "DELETE"));
+    ask(&app, &app.key, last.1, last.0, &objects.customer).await.ok(200);
 }
 
 #[tokio::test]
@@ -138,19 +168,22 @@ async fn lists_hold_nothing_of_another_tenant() {
         &objects.customer,
         &objects.method,
         &objects.key,
+        &objects.record,
+        &objects.erasure,
         GATEWAY,
         "c-1",
         "settlement.paid",
     ];
-    let lists = ROUTES.iter().filter(|route| route.access == Access::Tenant && !route.path.contains('{'));
+    let lists =
+        ROUTES.iter().filter(|route| matches!(route.access, Access::Tenant(_)) && !route.path.contains('{'));
     let mut seen_by_owner = String::new();
     for route in lists.filter(|route| route.methods.contains(&"GET")) {
-        let list = app.call("GET", route.path).key(&app.rival_key).send().await;
+        let list = app.call("GET", &list_of(route.path)).key(&app.rival_key).send().await;
         list.ok(200);
         for name in own {
             assert!(!list.text().contains(name), "{} shows {name}", route.path);
         }
-        seen_by_owner.push_str(app.get(route.path).await.text());
+        seen_by_owner.push_str(app.get(&list_of(route.path)).await.text());
     }
     for name in own {
         assert!(seen_by_owner.contains(name), "{name} is in no list of its owner");

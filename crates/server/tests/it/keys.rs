@@ -78,7 +78,10 @@ async fn the_halves_of_two_keys_make_no_key() {
 #[tokio::test]
 async fn a_revoked_key_is_refused_and_no_other() {
     let app = TestApp::new().await;
-    let issued = app.post("/v1/api-keys", &serde_json::json!({"name": "to be revoked"})).await.ok(201);
+    let issued = app
+        .post("/v1/api-keys", &serde_json::json!({"name": "to be revoked", "scopes": ["payments", "admin"]}))
+        .await
+        .ok(201);
     let secret = issued["secret"].as_str().unwrap().to_owned();
     with_header(&app, format!("Bearer {secret}").as_bytes()).await.expect(200);
     let path = format!("/v1/api-keys/{}/revoke", id(&issued));

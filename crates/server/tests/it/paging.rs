@@ -121,6 +121,42 @@ async fn events_by_sequence() {
     assert_eq!(names, ["payment_method.saved", "session.completed"]);
 }
 
+#[tokio::test]
+async fn records_of_one_owner() {
+    let app = TestApp::new().await;
+    let session = app.start("c-1").await;
+    let customer = session["customer_id"].as_str().unwrap();
+    let path = format!("/v1/vault/records?owner={customer}");
+    // What Billfold itself keeps of the customer is in no page.
+    check(&app, &path, "id", &[]).await;
+    let mut ids = Vec::new();
+    for number in 0..7 {
+        let kind = if number % 2 == 0 { "note" } else { "other" };
+        let body = json!({"owner": customer, "kind": kind, "value": number});
+        ids.push(app.post("/v1/vault/records", &body).await.ok(201)["id"].clone());
+        app.post("/v1/vault/records", &json!({"owner": "user-2", "kind": "note", "value": number})).await;
+    }
+    check(&app, &path, "id", &sorted(ids.clone())).await;
+    let odd = ids.iter().skip(1).step_by(2).cloned().collect();
+    check(&app, &format!("{path}&kind=other"), "id", &sorted(odd)).await;
+    check(&app, "/v1/vault/records?owner=nobody", "id", &[]).await;
+}
+
+#[tokio::test]
+async fn the_audit_trail_by_sequence_and_erasures() {
+    let app = TestApp::new().await;
+    check(&app, "/v1/erasures", "id", &[]).await;
+    let mut ids = Vec::new();
+    for number in 0..5 {
+        let body = json!({"owner": format!("user-{number}")});
+        ids.push(app.post("/v1/erasures", &body).await.ok(200)["id"].clone());
+    }
+    check(&app, "/v1/erasures", "id", &sorted(ids)).await;
+    // The key of this tenant, and two entries for each erasure.
+    let sequences: Vec<Value> = (1..=11).map(Value::from).collect();
+    check(&app, "/v1/audit", "sequence", &sequences).await;
+}
+
 /// Newest first, unlike the others: whoever looks at them looks for trouble.
 #[tokio::test]
 async fn deliveries_of_all_and_of_one_state() {

@@ -11,6 +11,8 @@ const WHOLE: [&str; 3] = ["/v1/providers", "/v1/gateways", "/v1/api-keys"];
 struct List {
     route: &'static str,
     path: String,
+    /// What has to be in every query.
+    must: &'static str,
     /// Its parameters beside `limit`, with a good value each.
     known: Vec<(&'static str, String)>,
     /// Values of `after` that are none.
@@ -26,39 +28,65 @@ async fn lists(app: &TestApp) -> Vec<List> {
         bad.extend([key(other), format!("{}0", key("ses")), key("ses").to_uppercase()]);
         bad
     };
+    let bad_numbers =
+        || ["", "abc", "1.5", "1e3", "0x1", "9223372036854775808", "evt_1"].map(str::to_owned).to_vec();
     let methods = format!("/v1/customers/{customer}/payment-methods");
     vec![
         List {
             route: "/v1/sessions",
             path: "/v1/sessions".into(),
+            must: "",
             known: vec![("after", key("ses")), ("customer_id", customer)],
             bad_after: bad_ids("cus"),
         },
         List {
             route: "/v1/customers",
             path: "/v1/customers".into(),
+            must: "",
             known: vec![("after", key("cus")), ("reference", "c-1".into())],
             bad_after: bad_ids("ses"),
         },
         List {
             route: "/v1/customers/{id}/payment-methods",
             path: methods,
+            must: "",
             known: vec![("after", key("pm"))],
             bad_after: bad_ids("cus"),
         },
         List {
             route: "/v1/deliveries",
             path: "/v1/deliveries".into(),
+            must: "",
             known: vec![("after", key("whd")), ("state", "dead".into())],
             bad_after: bad_ids("evt"),
         },
         List {
             route: "/v1/events",
             path: "/v1/events".into(),
+            must: "",
             known: vec![("after", "1".into())],
-            bad_after: ["", "abc", "1.5", "1e3", "0x1", "9223372036854775808", "evt_1"]
-                .map(str::to_owned)
-                .to_vec(),
+            bad_after: bad_numbers(),
+        },
+        List {
+            route: "/v1/audit",
+            path: "/v1/audit".into(),
+            must: "",
+            known: vec![("after", "1".into())],
+            bad_after: bad_numbers(),
+        },
+        List {
+            route: "/v1/erasures",
+            path: "/v1/erasures".into(),
+            must: "",
+            known: vec![("after", key("ers"))],
+            bad_after: bad_ids("cus"),
+        },
+        List {
+            route: "/v1/vault/records",
+            path: "/v1/vault/records".into(),
+            must: "owner=user-1&",
+            known: vec![("after", key("vlt")), ("kind", "note".into())],
+            bad_after: bad_ids("pm"),
         },
     ]
 }
@@ -68,8 +96,9 @@ async fn every_list_is_tried() {
     let app = TestApp::new().await;
     let mut listed: Vec<&str> = lists(&app).await.iter().map(|list| list.route).chain(WHOLE).collect();
     let mut expected = Vec::new();
-    for route in
-        ROUTES.iter().filter(|route| route.access == Access::Tenant && route.methods.contains(&"GET"))
+    for route in ROUTES
+        .iter()
+        .filter(|route| matches!(route.access, Access::Tenant(_)) && route.methods.contains(&"GET"))
     {
         // Lists are those whose path does not end in an id.
         if !route.path.ends_with('}') {
@@ -89,7 +118,7 @@ async fn parameters_are_known_and_given_once() {
         assert_eq!(answer.pointers(), [pointer], "{path}?{query}");
     };
     for list in lists(&app).await {
-        let path = &list.path;
+        let (path, must) = (&list.path, list.must);
         for (query, pointer) in [
             ("nonsense=1", "/nonsense"),
             ("nonsense", "/nonsense"),
@@ -104,15 +133,15 @@ async fn parameters_are_known_and_given_once() {
             ("limit=1&l%69mit=1", "/limit"),
             ("limit=1;after=2", "/limit"),
         ] {
-            check(path, query, pointer).await;
+            check(path, &format!("{must}{query}"), pointer).await;
         }
         for (name, good) in &list.known {
-            app.get(&format!("{path}?{name}={good}&limit=1")).await.ok(200);
-            check(path, &format!("{name}={good}&{name}={good}"), &format!("/{name}")).await;
-            check(path, &format!("{name}={good}&nonsense=1"), "/nonsense").await;
+            app.get(&format!("{path}?{must}{name}={good}&limit=1")).await.ok(200);
+            check(path, &format!("{must}{name}={good}&{name}={good}"), &format!("/{name}")).await;
+            check(path, &format!("{must}{name}={good}&nonsense=1"), "/nonsense").await;
         }
-        app.get(&format!("{path}?")).await.ok(200);
-        app.get(&format!("{path}?&&")).await.ok(200);
+        app.get(&format!("{path}?{must}")).await.ok(200);
+        app.get(&format!("{path}?{must}&&")).await.ok(200);
     }
 }
 
@@ -120,9 +149,9 @@ async fn parameters_are_known_and_given_once() {
 async fn a_limit_is_1_to_100_and_after_is_what_the_list_gave() {
     let app = TestApp::new().await;
     for list in lists(&app).await {
-        let path = &list.path;
+        let (path, must) = (&list.path, list.must);
         for good in ["1", "2", "99", "100"] {
-            app.get(&format!("{path}?limit={good}")).await.ok(200);
+            app.get(&format!("{path}?{must}limit={good}")).await.ok(200);
         }
         for bad in [
             "0",
@@ -139,18 +168,18 @@ async fn a_limit_is_1_to_100_and_after_is_what_the_list_gave() {
             "4294967296",
             "99999999999999999999",
         ] {
-            let answer = app.get(&format!("{path}?limit={bad}")).await;
+            let answer = app.get(&format!("{path}?{must}limit={bad}")).await;
             assert_eq!(answer.pointers(), ["/limit"], "{path} {bad}");
         }
         for bad in &list.bad_after {
-            let answer = app.get(&format!("{path}?after={bad}")).await;
+            let answer = app.get(&format!("{path}?{must}after={bad}")).await;
             assert_eq!(answer.pointers(), ["/after"], "{path} {bad}");
         }
         // Beside every other parameter, too.
         for (name, good) in list.known.iter().filter(|(name, _)| *name != "after") {
-            let answer = app.get(&format!("{path}?{name}={good}&limit=101")).await;
+            let answer = app.get(&format!("{path}?{must}{name}={good}&limit=101")).await;
             assert_eq!(answer.pointers(), ["/limit"], "{path} {name}");
-            let answer = app.get(&format!("{path}?{name}={good}&after=nonsense")).await;
+            let answer = app.get(&format!("{path}?{must}{name}={good}&after=nonsense")).await;
             assert_eq!(answer.pointers(), ["/after"], "{path} {name}");
         }
     }

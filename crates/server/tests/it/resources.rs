@@ -87,7 +87,7 @@ async fn a_keys_secret_is_shown_once() {
     // There is no address at which one key is shown, so none is given.
     assert_eq!(answer.header("location"), "");
     let secret = issued["secret"].as_str().unwrap();
-    app.call("GET", "/v1/api-keys").key(secret).send().await.ok(200);
+    app.call("GET", "/v1/sessions").key(secret).send().await.ok(200);
     let listed = app.get("/v1/api-keys").await;
     assert!(!listed.text().contains(secret) && !listed.text().contains("secret"), "{listed:?}");
     let mut names: Vec<_> = rows(&listed.json()).iter().map(|key| key["name"].to_string()).collect();

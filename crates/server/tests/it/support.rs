@@ -8,16 +8,17 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, header};
-use billfold_core::entropy::SystemEntropy;
+use billfold_core::Principal;
 use billfold_core::gateway::Gateway;
 use billfold_core::name::TenantId;
 use billfold_core::registry::{Registration, Registry};
+use billfold_core::scope::Scopes;
 use billfold_core::secret::ExposeSecret;
 use billfold_core::settings::{Mode, Settings};
 use billfold_core::transport::{Reached, Transport, TransportError};
-use billfold_core::vault::{KeyRing, RootKey, Vault};
 use billfold_server::{App, Config, ConfigSources};
 use billfold_testkit::reference::{Instrument, ReferenceGateway, ReferenceProvider};
+use billfold_testkit::vault::test_vault;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -92,9 +93,8 @@ impl TestApp {
     pub(crate) async fn new() -> Self {
         let overrides = vec![("server.public_url".to_owned(), json!("https://pay.merchant.example"))];
         let config = Config::load(&ConfigSources { file: None, overrides }).unwrap();
-        let root = RootKey::generate(&SystemEntropy).unwrap();
-        let vault = Vault::new(KeyRing::new(RootKey::from_base64(&root).unwrap()), Arc::new(SystemEntropy));
         let store = Arc::new(MoodyStore::new());
+        let vault = test_vault(store.clone());
         let reference = Arc::new(ReferenceGateway::new());
         let hostile =
             |gateway, secret| Arc::new(HostileProvider::new(ReferenceProvider::new(gateway, secret)));
@@ -174,7 +174,13 @@ impl TestApp {
 }
 
 pub(crate) async fn issue(app: &App, tenant: &TenantId) -> String {
-    app.billfold().issue_api_key(tenant, "test").await.unwrap().secret.expose_secret().to_owned()
+    issue_with(app, tenant, Scopes::all()).await
+}
+
+pub(crate) async fn issue_with(app: &App, tenant: &TenantId, scopes: Scopes) -> String {
+    let operator = Principal::operator(tenant.clone(), "test");
+    let issued = app.billfold().issue_api_key(&operator, "test", scopes).await.unwrap();
+    issued.secret.expose_secret().to_owned()
 }
 
 /// A body that starts a session.
