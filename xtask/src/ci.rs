@@ -59,6 +59,11 @@ pub(crate) fn cargo(root: &Path, args: &[&str]) -> anyhow::Result<()> {
     execute(Command::new("cargo").args(args).current_dir(root))
 }
 
+/// Runs a measurement that was built.
+pub(crate) fn run_bench(root: &Path, name: &str) -> anyhow::Result<()> {
+    execute(Command::new(root.join("target/release/billfold-bench")).arg(name).current_dir(root))
+}
+
 fn execute(command: &mut Command) -> anyhow::Result<()> {
     let status =
         command.status().with_context(|| format!("{} did not start", command.get_program().display()))?;
@@ -115,7 +120,7 @@ impl Sum {
 
 /// The binary meant for production has no sandbox in it.
 fn production(root: &Path) -> anyhow::Result<()> {
-    let features = ["--no-default-features", "--features", "xendit"];
+    let features = ["--no-default-features", "--features", "xendit,transit,aws-kms"];
     let mut check = vec!["clippy", "--locked", "-p", "billfold-cli"];
     check.extend(features);
     check.extend(["--", "-D", "warnings"]);

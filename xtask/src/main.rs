@@ -35,6 +35,11 @@ enum Command {
     Migrations,
     /// Size, start-up time and memory of the release binary.
     Figures,
+    /// Measurements, in release: `vault`, `rotation`.
+    Bench {
+        /// Which.
+        name: String,
+    },
 }
 
 fn main() -> ExitCode {
@@ -44,6 +49,14 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(&root),
         Command::Migrations => migrations::run(&root),
         Command::Figures => figures::run(&root),
+        Command::Bench { name } => {
+            // The program itself as well, for measurements that run it as a whole.
+            ci::cargo(
+                &root,
+                &["build", "--locked", "--release", "-p", "billfold-cli", "-p", "billfold-bench"],
+            )
+            .and_then(|()| ci::run_bench(&root, &name))
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
