@@ -44,7 +44,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::VaultRecordId;
 use crate::name::TenantId;
 use crate::store::Store;
-use cache::KeyCache;
+use cache::{KeyCache, Turns};
 
 /// A sealed value: versioned header, salt, key commitment, nonce, ciphertext.
 #[derive(Clone, PartialEq, Eq)]
@@ -166,6 +166,7 @@ struct Inner {
     older: Vec<Arc<dyn KeyWrapper>>,
     suite: Suite,
     cache: KeyCache,
+    turns: Turns,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -194,6 +195,7 @@ impl Vault {
                 older: Vec::new(),
                 suite: Suite::Aes256Gcm,
                 cache: KeyCache::new(DEFAULT_KEY_CACHE, CACHED_KEYS),
+                turns: Turns::new(),
                 clock: Arc::new(SystemClock),
                 entropy: Arc::new(SystemEntropy),
             },

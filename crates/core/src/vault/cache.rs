@@ -1,6 +1,7 @@
 //! Unwrapped data keys, kept for a bounded time, so that the root key is asked rarely and its outage is
 //! survived for as long. A dropped key is overwritten.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -13,6 +14,22 @@ use crate::name::TenantId;
 
 /// Whose current key: tenant, subject, purpose.
 type Role = (TenantId, String, KeyPurpose);
+
+/// Whose turn it is to make or fetch a key. Roles share turns by chance, which costs a short wait at most.
+pub(super) struct Turns([tokio::sync::Mutex<()>; 64]);
+
+impl Turns {
+    pub(super) fn new() -> Self {
+        Self(std::array::from_fn(|_| tokio::sync::Mutex::new(())))
+    }
+
+    pub(super) fn of(&self, role: &Role) -> &tokio::sync::Mutex<()> {
+        let mut hasher = DefaultHasher::new();
+        role.hash(&mut hasher);
+        let slot = usize::try_from(hasher.finish() % 64).unwrap_or(0);
+        self.0.get(slot).unwrap_or(&self.0[0])
+    }
+}
 
 #[derive(Clone)]
 struct Entry {

@@ -12,6 +12,8 @@ use crate::store::{Changes, Commit, Write};
 
 /// How often a lost race for making a key is looked at again; each round finds the winner's key.
 const MAX_ROUNDS: usize = 4;
+/// How long a key that somebody else is making is waited for.
+const TURN: Duration = Duration::from_secs(1);
 
 impl Vault {
     /// The key under which a subject's values are sealed now, made if there is none.
@@ -22,6 +24,13 @@ impl Vault {
         purpose: KeyPurpose,
     ) -> Result<(KeyId, DataKey)> {
         let role = (tenant.clone(), subject.to_owned(), purpose);
+        if let Some(found) = self.inner.cache.current(&role, self.inner.clock.now()) {
+            return Ok(found);
+        }
+        // Many first values of one owner come at once: one of them makes the key, the others find it. Nobody waits
+        // for long: a key service that hangs must not make a queue.
+        let turn = tokio::time::timeout(TURN, self.inner.turns.of(&role).lock());
+        let _turn = turn.await.ok();
         if let Some(found) = self.inner.cache.current(&role, self.inner.clock.now()) {
             return Ok(found);
         }
