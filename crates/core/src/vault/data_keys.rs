@@ -27,6 +27,11 @@ impl Vault {
         if let Some(found) = self.inner.cache.current(&role, self.inner.clock.now()) {
             return Ok(found);
         }
+        if purpose == KeyPurpose::Data {
+            // A backup that holds an owner must hold the key that recognises them in the ledger of erasures, so
+            // that key is always the older one. It is seen to before the owner's turn, which it may share.
+            Box::pin(self.current_key(tenant, "", KeyPurpose::Fingerprint)).await?;
+        }
         // Many first values of one owner come at once: one of them makes the key, the others find it. Nobody waits
         // for long: a key service that hangs must not make a queue.
         let turn = tokio::time::timeout(TURN, self.inner.turns.of(&role).lock());
@@ -39,11 +44,6 @@ impl Vault {
                 let key = self.unwrap_row(&row).await?;
                 self.inner.cache.keep(&row, &key, true, self.inner.clock.now());
                 return Ok((row.id, key));
-            }
-            if purpose == KeyPurpose::Data {
-                // A backup that holds an owner must hold the key that recognises them in the ledger of
-                // erasures, so that key is always the older one.
-                Box::pin(self.current_key(tenant, "", KeyPurpose::Fingerprint)).await?;
             }
             let (row, key) = self.new_key(tenant, subject, purpose).await?;
             let changes = Changes { vault_keys: vec![Write::Insert(row.clone())], ..Changes::default() };

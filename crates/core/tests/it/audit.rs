@@ -206,6 +206,33 @@ async fn a_verdict_says_where_the_trail_is_broken() {
     assert_eq!((verdict.entries, verdict.broken_at), (0, Some(1)));
 }
 
+/// Two futures of one trail, each honest and under the same key: a database that was restored and went on. Neither
+/// can be given the other's entries.
+#[tokio::test]
+async fn two_futures_of_a_trail_cannot_be_mixed() {
+    let world = World::new();
+    let past = trail(&world).await;
+    let restored = Arc::new(world.store.snapshot());
+    let restored = world.again(|setup| setup.store = restored);
+    let mut futures = Vec::new();
+    for (world, object) in [(&world, 1), (&restored, 2)] {
+        for step in 0..3 {
+            let details = json!({"of": object, "step": step});
+            let vault = world.billfold.vault();
+            vault.record_job(&world.tenant, &Actor::system(), "vault.x", &details).await.unwrap();
+        }
+        futures.push(world.store.audit_entries(&world.tenant, 0, 100).await.unwrap());
+    }
+    let real = Real::new(&world);
+    let (one, other) = (&futures[0], &futures[1]);
+    assert!(real.is_whole(one, None).await && real.is_whole(other, None).await);
+    for border in past.len() + 1..one.len() {
+        let mixed: Vec<AuditEntry> = one[..border].iter().chain(&other[border..]).cloned().collect();
+        let verdict = real.verdict(&mixed, None).await;
+        assert_eq!(verdict.broken_at, Some(i64::try_from(border).unwrap() + 1));
+    }
+}
+
 #[tokio::test]
 async fn a_cut_end_is_seen_by_whoever_kept_a_head() {
     let world = World::new();

@@ -1,12 +1,13 @@
 //! The key service goes away, and comes back.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use billfold_core::audit::Actor;
 use billfold_core::error::Retry;
+use billfold_core::name::TenantId;
 use billfold_core::store::{KeyFilter, Page, RecordFilter, Store};
-use billfold_core::vault::{DEFAULT_KEY_CACHE, PutRecord};
+use billfold_core::vault::{DEFAULT_KEY_CACHE, KeyWrapper, Place, PutRecord};
 use billfold_core::{Error, ErrorKind};
 use billfold_testkit::vault::{FragileWrapper, Mood};
 
@@ -124,6 +125,56 @@ async fn a_service_that_answers_garbage_opens_nothing() {
     wrapper.set(Mood::Well);
     world.clock.advance(DEFAULT_KEY_CACHE);
     vault.reveal(&world.tenant, id, &actor).await.unwrap();
+}
+
+/// A first value needs the tenant's fingerprint key as well as its owner's: neither waits for the other.
+#[tokio::test]
+async fn no_first_value_waits_for_itself() {
+    let (world, _) = world();
+    for index in 0..200 {
+        let tenant: TenantId = format!("tenant-{index}").parse().unwrap();
+        let began = Instant::now();
+        let mut note = put("o-1", "note", text("x"));
+        note.allow_duplicates = true;
+        world.billfold.vault().put(&tenant, note).await.unwrap();
+        let place = Place { tenant: &tenant, owner: "o-2", kind: "note", object: "" };
+        world.billfold.vault().seal(place, b"x").await.unwrap();
+        assert!(began.elapsed() < Duration::from_secs(1), "tenant {index} waited");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_first_values_at_once_make_one_key() {
+    let (world, wrapper) = world();
+    let vault = world.billfold.vault().clone();
+    vault.put(&world.tenant, card("o-1")).await.unwrap();
+    let before = wrapper.calls();
+    let puts = (0..50).map(|index| {
+        let (vault, tenant) = (vault.clone(), world.tenant.clone());
+        async move { vault.put(&tenant, put("o-2", "card", text(&format!("4222-{index}")))).await.unwrap() }
+    });
+    at_once(puts).await;
+    assert_eq!(wrapper.calls(), before + 1, "one key is wrapped, by whoever came first");
+}
+
+#[tokio::test]
+async fn a_check_tells_a_missing_root_key_from_one_that_is_away() {
+    let (world, wrapper) = world();
+    let vault = world.billfold.vault();
+    vault.check().await.unwrap();
+    vault.put(&world.tenant, card("o-1")).await.unwrap();
+    vault.check().await.unwrap();
+    wrapper.set(Mood::Down(None));
+    unavailable(&vault.check().await.unwrap_err(), SOON);
+    wrapper.set(Mood::Well);
+    let other = world.again(|setup| setup.wrapper = FragileWrapper::new());
+    let refused = other.billfold.vault().check().await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Configuration);
+    let name: &dyn KeyWrapper = &*wrapper;
+    assert!(refused.message().contains(name.id().as_str()), "{refused}");
+    // The right name on the wrong key.
+    wrapper.set(Mood::Garbage);
+    assert!(vault.check().await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

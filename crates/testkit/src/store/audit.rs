@@ -16,6 +16,7 @@ pub(super) fn trials() -> Vec<Trial> {
     vec![
         ("audit entries come back as they were chained", |store| Box::pin(come_back(store))),
         ("each tenant has a trail of its own", |store| Box::pin(apart(store))),
+        ("the last entry of an action is found", |store| Box::pin(last(store))),
         ("fifty appends at once leave no gap", |store| Box::pin(racing(store))),
         ("a refused commit leaves no entry", |store| Box::pin(atomic(store))),
     ]
@@ -63,6 +64,24 @@ async fn apart(store: Arc<dyn Store>) {
         let places: Vec<_> = entries.iter().map(|entry| (entry.sequence, entry.object.as_str())).collect();
         assert_eq!(places, [(1, expected[0]), (2, expected[1])]);
     }
+}
+
+async fn last(store: Arc<dyn Store>) {
+    let vault = test_vault(store.clone());
+    let mut drafts = Vec::new();
+    for (action, object) in [("a", "1"), ("b", "2"), ("a", "3"), ("b", "4"), ("a%", "5")] {
+        let details = serde_json::json!({});
+        let draft = vault.audit_entry(&tenant(), &Actor::system(), action, object, &details).await;
+        drafts.push(draft.unwrap());
+    }
+    drafts.push(draft(&vault, &other_tenant(), "6").await);
+    apply(&*store, audit(drafts)).await;
+    for (action, expected) in [("a", Some("3")), ("b", Some("4")), ("c", None), ("vault.reveal", None)] {
+        let found = store.last_audit_entry(&tenant(), action).await.unwrap();
+        assert_eq!(found.as_ref().map(|entry| entry.object.as_str()), expected, "{action}");
+    }
+    let found = store.last_audit_entry(&other_tenant(), "vault.reveal").await.unwrap().unwrap();
+    assert_eq!(store.audit_entries(&other_tenant(), 0, 10).await.unwrap(), [found]);
 }
 
 async fn racing(store: Arc<dyn Store>) {

@@ -188,6 +188,8 @@ async fn filters(store: Arc<dyn Store>) {
         &[&primary, &foreign, &audit, &unused, &burnt, &just_now, &in_use],
     )
     .await;
+    check(KeyFilter::WrappedBy(WrapperId::new("local", "new")), &[&young]).await;
+    check(KeyFilter::WrappedBy(WrapperId::new("local", "unknown")), &[]).await;
     check(KeyFilter::PrimaryDataMadeBefore(None, NOW), &[]).await;
     check(KeyFilter::PrimaryDataMadeBefore(None, later), &[&primary, &foreign]).await;
     check(KeyFilter::PrimaryDataMadeBefore(Some(tenant()), later), &[&primary]).await;
