@@ -224,6 +224,7 @@ impl Billfold {
         let now = self.now();
         let tenant = erasure.tenant.clone();
         for _ in 0..MAX_ROUNDS {
+            let before = erasure.version;
             erasure.owner = None;
             erasure.state = ErasureState::Done;
             if !deletions.is_empty() {
@@ -253,8 +254,9 @@ impl Billfold {
             }
             let stored = self.store().erasure(&tenant, erasure.id).await?;
             erasure = stored.ok_or_else(contended)?;
-            if erasure.state == ErasureState::Done {
-                // Somebody else was quicker: it is told once.
+            if erasure.state == ErasureState::Done && erasure.version != before {
+                // Somebody else was quicker: it is told once. One that was done all along is of an owner who
+                // came back, and whose values are still there.
                 return Ok(ErasureView::from(&erasure));
             }
         }

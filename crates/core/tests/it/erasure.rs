@@ -1,7 +1,10 @@
 //! Whoever is erased is gone: here, at the gateway, and from a backup that comes back.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use billfold_core::ErrorKind;
 use billfold_core::audit::Actor;
 use billfold_core::erasure::{ErasureState, ErasureView};
@@ -9,8 +12,11 @@ use billfold_core::id::{CustomerId, SessionId};
 use billfold_core::name::TenantId;
 use billfold_core::provider::{CustomerProfile, Echo, ProviderMethodStatus};
 use billfold_core::schedule::Schedule;
-use billfold_core::store::{DeliveryState, KeyFilter, Page, RecordFilter, Store};
+use billfold_core::store::{
+    Changes, Commit, DeliveryState, KeyFilter, Page, RecordFilter, Store, StoreResult,
+};
 use billfold_core::{CustomerSelector, Result};
+use billfold_testkit::between::Between;
 use billfold_testkit::reference::{Instrument, Trouble};
 use billfold_testkit::vault::{FragileWrapper, Mood};
 use serde_json::json;
@@ -405,6 +411,33 @@ async fn an_owner_who_is_no_customer_is_erased_at_once_and_may_come_back() {
     let erasure = billfold.erase_owner(tenant, &known.customer.to_string(), &operator()).await.unwrap();
     assert_eq!(outcomes(&erasure), ["deleted", "deleted"]);
     assert_eq!(shown(&world, &known, "c-1").await, Vec::<&str>::new());
+}
+
+/// Somebody else's write gets between the deletion of the values and that of their key, once.
+#[derive(Debug, Default)]
+struct InTheWay(AtomicBool);
+
+#[async_trait]
+impl Between for InTheWay {
+    async fn commit(&self, store: &dyn Store, changes: Changes) -> StoreResult<Commit> {
+        if !changes.shreds.is_empty() && !self.0.swap(true, Ordering::SeqCst) {
+            return Ok(Commit::Stale);
+        }
+        store.commit(changes).await
+    }
+}
+
+#[tokio::test]
+async fn an_owner_who_came_back_is_erased_however_often_others_are_in_the_way() {
+    let world = World::new();
+    let fill = put("o-1", "card", text("4111"));
+    world.billfold.vault().put(&world.tenant, fill).await.unwrap();
+    world.billfold.erase_owner(&world.tenant, "o-1", &operator()).await.unwrap();
+    world.billfold.vault().put(&world.tenant, put("o-1", "card", text("4111"))).await.unwrap();
+
+    let contended = world.again(|setup| setup.between = Some(Arc::new(InTheWay::default())));
+    contended.billfold.erase_owner(&world.tenant, "o-1", &operator()).await.unwrap();
+    assert_eq!(held(&world, "o-1").await, (0, 0), "an erasure that is done already says nothing of this one");
 }
 
 /// The empty owner has the keys of the whole tenant; a gateway's name owns its webhooks.
