@@ -35,8 +35,9 @@ pub use maintenance::{KeyCount, Progress, Resealed, VaultStatus, Verified};
 pub use records::{OnConflict, PutOutcome, PutRecord, PutResult, RecordView, ReplaceRecord, RevealedRecord};
 pub use registry::{BuildWrapper, WrapperRegistration, WrapperRegistry, WrapperSettings};
 pub use seal::{SealError, Suite};
+pub(crate) use value::owner_problem;
 pub use value::{Mask, SecretValue, bytes_from_base64};
-pub use wrapper::{KeyWrapper, WrapContext, WrapError, WrapperId};
+pub use wrapper::{KeyWrapper, WrapContext, WrapError, WrapperId, prove};
 
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::entropy::{Entropy, SystemEntropy};
@@ -200,6 +201,10 @@ impl Vault {
                 entropy: Arc::new(SystemEntropy),
             },
         }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use billfold_core::audit::Actor;
 use billfold_core::name::TenantId;
 use billfold_core::secret::ExposeSecret as _;
-use billfold_core::store::{Changes, Commit};
 use billfold_core::{Billfold, Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +14,6 @@ use crate::config::Config;
 const ACTION: &str = "configuration.changed";
 /// 128 bits of each digest: enough to tell values apart, and half the size of the entry.
 const DIGITS: usize = 32;
-const ATTEMPTS: usize = 5;
 
 /// What an entry says.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,15 +59,7 @@ pub(crate) async fn record(billfold: &Billfold, config: &Config) -> Result<()> {
     }
     let details = serde_json::to_value(Details::between(&before.snapshot, now));
     let details = details.map_err(|_| Error::internal("a change of the configuration is not JSON"))?;
-    let by = Actor::system();
-    for _ in 0..ATTEMPTS {
-        let entry = billfold.vault().audit_entry(&tenant, &by, ACTION, "configuration", &details);
-        let changes = Changes { audit: vec![entry.await?], ..Changes::default() };
-        if billfold.store().commit(changes).await? == Commit::Applied {
-            return Ok(());
-        }
-    }
-    Err(Error::conflict("the audit trail is being written by others; try again"))
+    billfold.vault().append_audit(&tenant, &Actor::system(), ACTION, "configuration", &details).await
 }
 
 #[cfg(test)]

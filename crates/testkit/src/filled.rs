@@ -306,20 +306,11 @@ impl Filled {
 
 fn start(customer: &str, surname: &str) -> StartSession {
     let profile = CustomerProfile { surname: Some(surname.to_owned()), ..CustomerProfile::default() };
-    StartSession {
-        gateway: None,
-        customer: CustomerSelector::reference(customer, profile),
-        usage: Usage::UnscheduledCustomer,
-        recurring: None,
-        currency: "IDR".parse().unwrap(),
-        country: "ID".parse().unwrap(),
-        channels: Vec::new(),
-        locale: None,
-        description: None,
-        metadata: BTreeMap::new(),
-        return_url: "https://shop.example/done".parse().unwrap(),
-        expires_at: None,
-        make_default: false,
-        provider_options: None,
-    }
+    StartSession::new(
+        CustomerSelector::reference(customer, profile),
+        Usage::UnscheduledCustomer,
+        "IDR".parse().unwrap(),
+        "ID".parse().unwrap(),
+        "https://shop.example/done".parse().unwrap(),
+    )
 }

@@ -5,17 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use billfold_core::Result;
-use billfold_core::name::TenantId;
 use billfold_core::transport::Transport;
 use billfold_core::transport::reqwest::ReqwestTransport;
-use billfold_core::vault::{
-    DataKey, KeyId, KeyPurpose, KeyWrapper, WrapContext, WrapError, WrapperId, WrapperSettings,
-};
-use zeroize::Zeroizing;
+use billfold_core::vault::{DataKey, KeyWrapper, WrapContext, WrapError, WrapperId, WrapperSettings, prove};
 
 use crate::client::Client;
 use crate::config::Config;
-use crate::{KIND, ciphertext, failure};
+use crate::{KIND, ciphertext};
 
 /// Wraps under a key of a transit engine.
 pub struct TransitWrapper {
@@ -66,21 +62,7 @@ impl KeyWrapper for TransitWrapper {
     /// Servers older than `associated_data` ignore it, and everything seems to work: only a context that must
     /// not open shows it.
     async fn check(&self) -> Result<(), WrapError> {
-        let mut context = WrapContext {
-            key_id: KeyId::from_bytes([0; 16]),
-            tenant: TenantId::default_tenant(),
-            subject: String::new(),
-            purpose: KeyPurpose::Check,
-        };
-        let key = DataKey::from_bytes(Zeroizing::new([0; 32]));
-        let wrapped = self.wrap(&key, &context).await?;
-        self.unwrap(&wrapped, &context).await?;
-        context.key_id = KeyId::from_bytes([1; 16]);
-        match self.unwrap(&wrapped, &context).await {
-            Err(WrapError::Refused) => Ok(()),
-            Err(error) => Err(error),
-            Ok(_) => Err(failure::denied("the server is too old: it ignores associated_data")),
-        }
+        prove(self, "the server is too old: it ignores associated_data").await
     }
 }
 

@@ -79,22 +79,15 @@ fn root_key(file: &Path) -> anyhow::Result<SecretString> {
 }
 
 fn start(reference: &str, profile: CustomerProfile) -> anyhow::Result<StartSession> {
-    Ok(StartSession {
-        gateway: None,
-        customer: CustomerSelector::reference(reference, profile),
-        usage: Usage::UnscheduledCustomer,
-        recurring: None,
-        currency: "IDR".parse()?,
-        country: "ID".parse()?,
-        channels: Vec::new(),
-        locale: Some("en".into()),
-        description: None,
-        metadata: std::collections::BTreeMap::new(),
-        return_url: "https://your-shop.example/wallet".parse()?,
-        expires_at: None,
-        make_default: false,
-        provider_options: None,
-    })
+    let mut request = StartSession::new(
+        CustomerSelector::reference(reference, profile),
+        Usage::UnscheduledCustomer,
+        "IDR".parse()?,
+        "ID".parse()?,
+        "https://your-shop.example/wallet".parse()?,
+    );
+    request.locale = Some("en".to_owned());
+    Ok(request)
 }
 
 #[expect(clippy::disallowed_methods, reason = "an example without a configuration file")]

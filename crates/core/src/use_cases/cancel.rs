@@ -5,9 +5,10 @@ use std::collections::btree_map::Entry;
 
 use crate::billfold::Billfold;
 use crate::error::{Error, Result};
+use crate::gateway::Gateway;
 use crate::id::SessionId;
 use crate::name::TenantId;
-use crate::provider::SessionRef;
+use crate::provider::{ProviderSession, SessionRef};
 use crate::session::{Session, SessionStatus, Via};
 use crate::store::Page;
 use crate::view::SessionView;
@@ -68,11 +69,21 @@ impl Billfold {
             ));
         };
         let gateway = self.gateway_of(tenant, &session.gateway)?;
-        let cx = gateway.context(self.clock(), format!("{}-cancel", session.id));
-        let cancel = gateway.provider.cancel_session(&cx, SessionRef::new(reference));
-        let observed = gateway.guard("cancel_session", cancel).await?;
+        let observed = self.ask_to_cancel(gateway, &session, reference).await?;
         let settled = self.settle(gateway, session, observed, Via::Cancel).await?;
         self.canceled_or_conflict(&settled).await
+    }
+
+    pub(super) async fn ask_to_cancel(
+        &self,
+        gateway: &Gateway,
+        session: &Session,
+        reference: String,
+    ) -> Result<ProviderSession> {
+        // Not the key under which the session was created: this is another call.
+        let cx = gateway.context(self.clock(), format!("{}-cancel", session.id));
+        let cancel = gateway.provider.cancel_session(&cx, SessionRef::new(reference));
+        gateway.guard("cancel_session", cancel).await
     }
 
     async fn canceled_or_conflict(&self, session: &Session) -> Result<SessionView> {

@@ -9,15 +9,13 @@ use crate::erasure::{Erasure, ErasureState, ErasureView, GatewayDeletion, Ledger
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{CustomerId, ErasureId};
 use crate::name::TenantId;
-use crate::provider::SessionRef;
 use crate::session::Via;
 use crate::store::{Changes, Commit, KeyFilter, Page, Write};
-use crate::vault::Fingerprint;
+use crate::vault::{Fingerprint, owner_problem};
 
 use super::{MAX_ROUNDS, contended, purpose, sealed_kind};
 
 const PAGE: u32 = 100;
-const MAX_OWNER: usize = 255;
 
 impl Billfold {
     /// Erases a customer: from now on nobody is shown them; open sessions are canceled, tokens are deleted at
@@ -55,10 +53,8 @@ impl Billfold {
 
     /// Erases an owner of vault records that is no customer of Billfold's, at once.
     pub async fn erase_owner(&self, tenant: &TenantId, owner: &str, by: &Actor) -> Result<ErasureView> {
-        // The empty owner has the keys of the whole tenant.
-        if owner.is_empty() || owner.chars().count() > MAX_OWNER || owner.chars().any(char::is_control) {
-            let message = format!("expected 1 to {MAX_OWNER} printable characters");
-            return Err(Error::invalid("/owner", message));
+        if let Some(problem) = owner_problem(owner) {
+            return Err(Error::invalid_fields(vec![problem]));
         }
         // A gateway's webhooks are sealed under its name: it is nobody's data subject.
         if self.gateways(tenant).any(|gateway| gateway.name.as_str() == owner) {
@@ -68,18 +64,9 @@ impl Billfold {
             return self.erase_customer(tenant, customer, by).await;
         }
         let subject = self.erasure_subject(tenant, owner).await?;
-        if self.store().erasure_of(tenant, &subject).await?.is_none() {
-            let erasure = self.new_erasure(tenant, owner, subject.clone())?;
-            let changes = Changes {
-                erasures: vec![Write::Insert(erasure.clone())],
-                audit: vec![self.erasure_entry(&erasure, "vault.erase", by).await?],
-                ..Changes::default()
-            };
-            self.store().commit(changes).await?;
-        }
-        let stored = self.store().erasure_of(tenant, &subject).await?.ok_or_else(contended)?;
+        let erasure = self.erasure_for(tenant, owner, subject, "vault.erase", by).await?;
         // An owner may come back after an erasure; whatever is there now goes.
-        self.shred(stored, owner.to_owned(), Vec::new()).await
+        self.shred(erasure, owner.to_owned(), Vec::new()).await
     }
 
     /// One erasure.
@@ -133,31 +120,39 @@ impl Billfold {
                 let subject = self.erasure_subject(&key.tenant, &key.subject).await?;
                 let at = erased.get(&(&key.tenant, subject.as_str()));
                 if at.is_some_and(|at| key.created_at <= *at) {
-                    self.erase_again(&key.tenant, &key.subject, subject, by).await?;
+                    let (tenant, owner) = (&key.tenant, &key.subject);
+                    let erasure =
+                        self.erasure_for(tenant, owner, subject, "customer.erase_again", by).await?;
+                    self.shred(erasure, owner.clone(), Vec::new()).await?;
                     count += 1;
                 }
             }
         }
     }
 
-    async fn erase_again(
+    /// The erasure of an owner, begun if there is none.
+    async fn erasure_for(
         &self,
         tenant: &TenantId,
         owner: &str,
         subject: Fingerprint,
+        action: &str,
         by: &Actor,
-    ) -> Result<()> {
-        let known = self.store().erasure_of(tenant, &subject).await?;
-        let erasure = if let Some(known) = known {
-            known
-        } else {
-            let erasure = self.new_erasure(tenant, owner, subject)?;
-            let audit = vec![self.erasure_entry(&erasure, "customer.erase_again", by).await?];
+    ) -> Result<Erasure> {
+        for _ in 0..MAX_ROUNDS {
+            if let Some(known) = self.store().erasure_of(tenant, &subject).await? {
+                return Ok(known);
+            }
+            let erasure = self.new_erasure(tenant, owner, subject.clone())?;
+            let audit = vec![self.erasure_entry(&erasure, action, by).await?];
             let erasures = vec![Write::Insert(erasure.clone())];
-            self.insert(Changes { erasures, audit, ..Changes::default() }).await?;
-            erasure
-        };
-        self.shred(erasure, owner.to_owned(), Vec::new()).await.map(|_| ())
+            if self.store().commit(Changes { erasures, audit, ..Changes::default() }).await?
+                == Commit::Applied
+            {
+                return Ok(erasure);
+            }
+        }
+        Err(contended())
     }
 
     /// Goes on with up to `limit` erasures that are due; says how many there were.
@@ -274,10 +269,8 @@ impl Billfold {
                 let Some(reference) = session.provider_reference.clone() else { continue };
                 // One that is no longer configured must not keep the customer from being erased.
                 let Ok(gateway) = self.gateway_of(tenant, &session.gateway) else { continue };
-                let cx = gateway.context(self.clock(), format!("{}-cancel", session.id));
-                let cancel = gateway.provider.cancel_session(&cx, SessionRef::new(reference));
                 // It ends by itself if the gateway cannot be asked now.
-                let Ok(observed) = gateway.guard("cancel_session", cancel).await else { continue };
+                let Ok(observed) = self.ask_to_cancel(gateway, &session, reference).await else { continue };
                 let id = session.id;
                 if let Err(error) = self.settle(gateway, session, observed, Via::Cancel).await {
                     // Nor must an answer that makes no sense, or a session that somebody else erased meanwhile.

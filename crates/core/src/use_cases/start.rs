@@ -93,6 +93,34 @@ pub struct CustomerSelector {
     pub mobile_number: Option<String>,
 }
 
+impl StartSession {
+    /// A request with what is required; nothing else is said.
+    pub fn new(
+        customer: CustomerSelector,
+        usage: Usage,
+        currency: Currency,
+        country: Country,
+        return_url: Url,
+    ) -> Self {
+        Self {
+            gateway: None,
+            customer,
+            usage,
+            recurring: None,
+            currency,
+            country,
+            channels: Vec::new(),
+            locale: None,
+            description: None,
+            metadata: BTreeMap::new(),
+            return_url,
+            expires_at: None,
+            make_default: false,
+            provider_options: None,
+        }
+    }
+}
+
 impl CustomerSelector {
     /// The customer that the merchant calls `reference`.
     pub fn reference(reference: impl Into<String>, profile: CustomerProfile) -> Self {

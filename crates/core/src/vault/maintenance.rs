@@ -42,7 +42,7 @@ impl<C> Progress<C> {
 /// A step of sealing anew.
 pub type Resealed = Progress<VaultRecordId>;
 
-/// A step of verification: `changed` counts what opened.
+/// A step of verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Verified {
     /// Records that opened.
@@ -286,11 +286,7 @@ impl Vault {
         action: &str,
         details: &serde_json::Value,
     ) -> Result<()> {
-        let entry = self.audit_entry(tenant, by, action, "vault", details).await?;
-        match self.inner.store.commit(Changes { audit: vec![entry], ..Changes::default() }).await? {
-            Commit::Applied => Ok(()),
-            Commit::Stale => Err(Error::conflict("the audit trail is being written by others; try again")),
-        }
+        self.append_audit(tenant, by, action, "vault", details).await
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::value::{Mask, SecretValue, masked, problem, value_problems};
+use super::value::{Mask, SecretValue, masked, owner_problem, problem, value_problems};
 use super::{Fingerprint, Place, Vault, VaultRecord};
 use crate::audit::Actor;
 use crate::clock::Timestamp;
@@ -16,7 +16,6 @@ use crate::name::TenantId;
 use crate::store::{Changes, Commit, Page, VaultPut, Write};
 
 const MAX_ROUNDS: usize = 16;
-const MAX_OWNER: usize = 255;
 const MAX_METADATA: usize = 20;
 const MAX_METADATA_VALUE: usize = 500;
 /// Longer than any replacement takes.
@@ -342,11 +341,7 @@ impl Vault {
         let record = self.user_record(tenant, id).await?;
         let value = SecretValue::from_plaintext(&self.open(&record).await?)?;
         let details = serde_json::json!({"kind": record.kind, "generation": record.version});
-        let entry = self.audit_entry(tenant, by, "vault.reveal", &id.to_string(), &details).await?;
-        let changes = Changes { audit: vec![entry], ..Changes::default() };
-        if self.inner.store.commit(changes).await? != Commit::Applied {
-            return Err(Error::conflict("the reveal could not be recorded; try again"));
-        }
+        self.append_audit(tenant, by, "vault.reveal", &id.to_string(), &details).await?;
         Ok(RevealedRecord { record: RecordView::from(&record), value })
     }
 
@@ -396,10 +391,7 @@ fn refuse(fields: Vec<FieldError>) -> Result<()> {
 
 fn check_put(put: &PutRecord, now: Timestamp) -> Result<()> {
     let mut fields = Vec::new();
-    let printable = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);
-    if !printable(&put.owner) || put.owner.chars().count() > MAX_OWNER {
-        fields.push(problem("/owner", format!("expected 1 to {MAX_OWNER} printable characters")));
-    }
+    fields.extend(owner_problem(&put.owner));
     if let Err(error) = put.kind.parse::<TenantId>() {
         fields.push(problem("/kind", error.to_string()));
     }

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::json_bytes;
 use crate::error::{Error, FieldError, Result};
 
+const MAX_OWNER: usize = 255;
 /// Names of values that must never be stored after authorisation (PCI DSS 3.3.1).
 const FORBIDDEN_FIELDS: [&str; 10] =
     ["cvv", "cvv2", "cvc", "cvc2", "cvn", "cid", "pin", "pin_block", "track1", "track2"];
@@ -100,6 +101,13 @@ pub(super) fn masked(mask: Mask, value: &SecretValue) -> Option<String> {
 
 pub(super) fn problem(pointer: impl Into<String>, message: impl Into<String>) -> FieldError {
     FieldError { pointer: pointer.into(), message: message.into() }
+}
+
+/// Owners are whatever a merchant calls them, but for the empty one, who has the keys of the whole tenant.
+pub(crate) fn owner_problem(owner: &str) -> Option<FieldError> {
+    let fits =
+        !owner.is_empty() && owner.chars().count() <= MAX_OWNER && !owner.chars().any(char::is_control);
+    (!fits).then(|| problem("/owner", format!("expected 1 to {MAX_OWNER} printable characters")))
 }
 
 /// Card verification values and PINs must not be stored, under whatever name they hide at the top or

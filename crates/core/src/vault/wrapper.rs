@@ -120,20 +120,26 @@ pub trait KeyWrapper: fmt::Debug + Send + Sync {
     /// Proves that the root key can be used and that contexts are authenticated, without leaving anything
     /// behind. A service that ignores the context would let wrapped keys be swapped.
     async fn check(&self) -> Result<(), WrapError> {
-        let context = WrapContext {
-            key_id: KeyId::from_bytes([0; 16]),
-            tenant: TenantId::default_tenant(),
-            subject: String::new(),
-            purpose: KeyPurpose::Check,
-        };
-        let key = DataKey::from_bytes(Zeroizing::new([0; 32]));
-        let wrapped = self.wrap(&key, &context).await?;
-        self.unwrap(&wrapped, &context).await?;
-        let elsewhere = WrapContext { subject: "elsewhere".to_owned(), ..context };
-        match self.unwrap(&wrapped, &elsewhere).await {
-            Err(WrapError::Refused) => Ok(()),
-            Err(other) => Err(other),
-            Ok(_) => Err(WrapError::Denied("the key service does not authenticate the context".to_owned())),
-        }
+        prove(self, "the key service does not authenticate the context").await
+    }
+}
+
+/// Wraps and unwraps a key that is none. A wrapper that opens it in another context too is refused, in words
+/// that say who ignores the context.
+pub async fn prove<W: KeyWrapper + ?Sized>(wrapper: &W, ignorant: &str) -> Result<(), WrapError> {
+    let context = WrapContext {
+        key_id: KeyId::from_bytes([0; 16]),
+        tenant: TenantId::default_tenant(),
+        subject: String::new(),
+        purpose: KeyPurpose::Check,
+    };
+    let key = DataKey::from_bytes(Zeroizing::new([0; 32]));
+    let wrapped = wrapper.wrap(&key, &context).await?;
+    wrapper.unwrap(&wrapped, &context).await?;
+    let elsewhere = WrapContext { subject: "elsewhere".to_owned(), ..context };
+    match wrapper.unwrap(&wrapped, &elsewhere).await {
+        Err(WrapError::Refused) => Ok(()),
+        Err(other) => Err(other),
+        Ok(_) => Err(WrapError::Denied(ignorant.to_owned())),
     }
 }

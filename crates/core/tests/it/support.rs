@@ -191,22 +191,13 @@ impl World {
 
 pub(crate) fn request(customer: &str) -> StartSession {
     let profile = CustomerProfile { given_names: Some("Lorem".into()), ..CustomerProfile::default() };
-    StartSession {
-        gateway: None,
-        customer: CustomerSelector::reference(customer, profile),
-        usage: Usage::UnscheduledCustomer,
-        recurring: None,
-        currency: "IDR".parse().unwrap(),
-        country: "ID".parse().unwrap(),
-        channels: Vec::new(),
-        locale: None,
-        description: None,
-        metadata: std::collections::BTreeMap::new(),
-        return_url: "https://shop.example/done?cart=7".parse().unwrap(),
-        expires_at: None,
-        make_default: false,
-        provider_options: None,
-    }
+    StartSession::new(
+        CustomerSelector::reference(customer, profile),
+        Usage::UnscheduledCustomer,
+        "IDR".parse().unwrap(),
+        "ID".parse().unwrap(),
+        "https://shop.example/done?cart=7".parse().unwrap(),
+    )
 }
 
 pub(crate) fn link(session: &SessionView) -> String {
