@@ -293,8 +293,9 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// gives way.
     async fn vault_put(&self, record: &VaultRecord, now: Timestamp) -> StoreResult<VaultPut>;
 
-    /// Up to `limit` sealed values that ended by `now`.
-    async fn expired_vault_records(
+    /// Deletes up to `limit` sealed values that ended by `now`, the earliest first, and says which. A value
+    /// that is given more time meanwhile is not among them.
+    async fn sweep_vault_records(
         &self,
         now: Timestamp,
         limit: u32,

@@ -127,7 +127,7 @@ behind! {
         fn vault_records(tenant: &TenantId, ids: &[VaultRecordId]) -> Vec<VaultRecord>;
         fn vault_records_of(tenant: &TenantId, owner: &str, kind: Option<&str>, page: Page<VaultRecordId>) -> Vec<VaultRecord>;
         fn vault_record_by_fingerprint(tenant: &TenantId, owner: &str, kind: &str, fingerprint: &Fingerprint) -> Option<VaultRecord>;
-        fn expired_vault_records(now: Timestamp, limit: u32) -> Vec<(TenantId, VaultRecordId)>;
+        fn sweep_vault_records(now: Timestamp, limit: u32) -> Vec<(TenantId, VaultRecordId)>;
         fn vault_records_all(filter: &RecordFilter, after: Option<VaultRecordId>, limit: u32) -> Vec<VaultRecord>;
         fn count_vault_records(filter: &RecordFilter) -> i64;
         fn vault_key(tenant: &TenantId, id: KeyId) -> Option<VaultKey>;

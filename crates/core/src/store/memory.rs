@@ -296,13 +296,16 @@ impl Store for MemoryStore {
         Ok(VaultPut::Created)
     }
 
-    async fn expired_vault_records(
+    async fn sweep_vault_records(
         &self,
         now: Timestamp,
         limit: u32,
     ) -> StoreResult<Vec<(TenantId, VaultRecordId)>> {
-        let tables = self.tables();
+        let mut tables = self.tables();
         let due = earliest(tables.vault.values().cloned(), |row| row.expires_at, now, limit);
+        for row in &due {
+            tables.vault.remove(&row.id);
+        }
         Ok(due.into_iter().map(|row| (row.tenant, row.id)).collect())
     }
 

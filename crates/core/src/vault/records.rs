@@ -1,7 +1,6 @@
 //! Records that belong to the vault's users: any JSON or bytes, put, read, replaced, deleted, listed.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -18,8 +17,6 @@ use crate::store::{Changes, Commit, Page, VaultPut, Write};
 const MAX_ROUNDS: usize = 16;
 const MAX_METADATA: usize = 20;
 const MAX_METADATA_VALUE: usize = 500;
-/// Longer than any replacement takes.
-const SWEPT_AFTER: Duration = Duration::from_mins(1);
 
 /// What happens when the owner already has this value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -345,16 +342,9 @@ impl Vault {
         Ok(RevealedRecord { record: RecordView::from(&record), value })
     }
 
-    /// Deletes up to `limit` records whose time has been over for a minute; says how many. A replacement that
-    /// was under way when a record ended may still give it more time, and must not be swept away.
+    /// Deletes up to `limit` records whose time is over; says how many.
     pub async fn sweep_expired(&self, limit: u32) -> Result<usize> {
-        let ended = self.inner.clock.now().minus(SWEPT_AFTER);
-        let vault_deletes = self.inner.store.expired_vault_records(ended, limit).await?;
-        let count = vault_deletes.len();
-        if count > 0 {
-            self.inner.store.commit(Changes { vault_deletes, ..Changes::default() }).await?;
-        }
-        Ok(count)
+        Ok(self.inner.store.sweep_vault_records(self.inner.clock.now(), limit).await?.len())
     }
 
     async fn update(&self, record: VaultRecord) -> Result<Option<VaultRecord>> {

@@ -239,7 +239,7 @@ moody! {
         tenant: &TenantId, owner: &str, kind: &str, fingerprint: &Fingerprint
     ) -> Option<VaultRecord>;
     vault_put(record: &VaultRecord, now: Timestamp) -> VaultPut;
-    expired_vault_records(now: Timestamp, limit: u32) -> Vec<(TenantId, VaultRecordId)>;
+    sweep_vault_records(now: Timestamp, limit: u32) -> Vec<(TenantId, VaultRecordId)>;
     vault_records_all(filter: &RecordFilter, after: Option<VaultRecordId>, limit: u32) -> Vec<VaultRecord>;
     count_vault_records(filter: &RecordFilter) -> i64;
     vault_key(tenant: &TenantId, id: KeyId) -> Option<VaultKey>;

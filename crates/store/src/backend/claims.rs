@@ -2,6 +2,8 @@
 
 use billfold_core::clock::Timestamp;
 use billfold_core::erasure::Erasure;
+use billfold_core::id::VaultRecordId;
+use billfold_core::name::TenantId;
 use billfold_core::payment_method::PaymentMethod;
 use billfold_core::session::Session;
 use billfold_core::store::{Delivery, Removal, StoreError};
@@ -10,8 +12,9 @@ use diesel_async::RunQueryDsl;
 
 use super::Conn;
 use crate::backend::Abort;
+use crate::convert::parsed;
 use crate::rows::{DeliveryRow, ErasureRow, MethodRow, RemovalRow, SessionRow};
-use crate::schema::{deliveries, erasures, payment_methods, removals, sessions};
+use crate::schema::{deliveries, erasures, payment_methods, removals, sessions, vault_records};
 
 /// The rows of a claim, in the order of their ids in `due`.
 fn in_order<T>(mut rows: Vec<T>, due: &[String], id: impl Fn(&T) -> &str) -> Vec<T> {
@@ -115,4 +118,23 @@ pub(super) async fn claim_erasures(
         .get_results(conn)
         .await?;
     claimed(in_order(rows, &due, |row| &row.id))
+}
+
+/// Deletes what ended by `now`: locked before it is deleted, so that nobody prolongs it meanwhile.
+pub(super) async fn sweep_vault_records(
+    conn: &mut Conn,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<(TenantId, VaultRecordId)>, Abort> {
+    let due = vault_records::table.filter(vault_records::expires_at.le(now.as_millis()));
+    let due = due.order(vault_records::expires_at).limit(limit.into());
+    let due: Vec<(String, String)> =
+        lock!(due.select((vault_records::tenant, vault_records::id))).load(conn).await?;
+    let ids: Vec<&str> = due.iter().map(|(_, id)| &**id).collect();
+    diesel::delete(vault_records::table.filter(vault_records::id.eq_any(ids))).execute(conn).await?;
+    let each = due.iter().map(|(tenant, id)| {
+        let tenant = parsed(tenant, "vault_records.tenant").map_err(Abort::Store)?;
+        Ok((tenant, parsed(id, "vault_records.id").map_err(Abort::Store)?))
+    });
+    each.collect()
 }

@@ -194,12 +194,14 @@ impl Store for Database {
         self.put(record, now).await
     }
 
-    async fn expired_vault_records(
+    async fn sweep_vault_records(
         &self,
         now: Timestamp,
         limit: u32,
     ) -> StoreResult<Vec<(TenantId, VaultRecordId)>> {
-        vault_reads::expired(&mut *self.reader().await?, now, limit).await
+        let mut conn = self.claimer().await?;
+        let swept = begin!(conn, async |conn| claims::sweep_vault_records(conn, now, limit).await);
+        swept.map_err(abandoned)
     }
 
     async fn vault_records_all(

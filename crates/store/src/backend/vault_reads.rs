@@ -78,24 +78,6 @@ pub(super) async fn record_by_fingerprint(
     one(query.select(VaultRow::as_select()).first(conn).await.optional())
 }
 
-pub(super) async fn expired(
-    conn: &mut Conn,
-    now: Timestamp,
-    limit: u32,
-) -> StoreResult<Vec<(TenantId, VaultRecordId)>> {
-    let query = vault_records::table.filter(vault_records::expires_at.le(now.as_millis()));
-    let query = query.order(vault_records::expires_at).limit(limit.into());
-    let rows: Vec<(String, String)> = query
-        .select((vault_records::tenant, vault_records::id))
-        .load(conn)
-        .await
-        .map_err(|error| store_error(&error))?;
-    let each = rows
-        .iter()
-        .map(|(tenant, id)| Ok((parsed(tenant, "vault_records.tenant")?, parsed(id, "vault_records.id")?)));
-    each.collect()
-}
-
 /// The records of a filter, as a boxed query that begins with `$select`.
 macro_rules! filtered {
     ($filter:expr, $query:expr) => {{

@@ -27,7 +27,8 @@ pub(super) fn trials() -> Vec<Trial> {
         ("one of fifty puts takes the place of an ended value", |store| Box::pin(racing_for_place(store))),
         ("a put under a key that is gone is stale", |store| Box::pin(put_without_key(store))),
         ("a key that goes during puts takes none with it", |store| Box::pin(key_goes(store))),
-        ("values that ended are listed, earliest first", |store| Box::pin(expired(store))),
+        ("values that ended are swept, earliest first", |store| Box::pin(expired(store))),
+        ("a value that is prolonged is not swept", |store| Box::pin(swept_while_prolonged(store))),
         ("values to seal anew are found and counted", |store| Box::pin(to_reseal(store))),
     ]
 }
@@ -286,11 +287,33 @@ async fn expired(store: Arc<dyn Store>) {
     )
     .await;
     let name = |record: &VaultRecord| (record.tenant.clone(), record.id);
-    assert!(store.expired_vault_records(later(9), 10).await.unwrap().is_empty());
-    assert_eq!(store.expired_vault_records(later(10), 10).await.unwrap(), [name(&first)]);
-    assert_eq!(store.expired_vault_records(later(99), 2).await.unwrap(), [name(&first), name(&second)]);
-    let all = store.expired_vault_records(later(99), 10).await.unwrap();
-    assert_eq!(all, [name(&first), name(&second), name(&third)]);
+    assert!(store.sweep_vault_records(later(9), 10).await.unwrap().is_empty());
+    assert_eq!(store.sweep_vault_records(later(10), 10).await.unwrap(), [name(&first)]);
+    assert_eq!(store.vault_record(&first.tenant, first.id).await.unwrap(), None);
+    let prolonged = VaultRecord { expires_at: Some(later(200)), version: 2, ..second.clone() };
+    apply(&*store, values(vec![Write::Update(prolonged.clone())])).await;
+    assert_eq!(store.sweep_vault_records(later(99), 1).await.unwrap(), [name(&third)]);
+    assert!(store.sweep_vault_records(later(99), 10).await.unwrap().is_empty());
+    assert_eq!(store.vault_record(&second.tenant, second.id).await.unwrap(), Some(prolonged));
+    assert_eq!(store.vault_record(&never.tenant, never.id).await.unwrap(), Some(never));
+}
+
+/// A value that is prolonged while it is swept is there afterwards, or its prolonging was refused.
+async fn swept_while_prolonged(store: Arc<dyn Store>) {
+    let key = stored_key(&*store, tenant(), "c-1").await;
+    for round in 0..20 {
+        let record =
+            VaultRecord { expires_at: Some(later(10)), ..vault_record(&key, "card", &format!("v-{round}")) };
+        apply(&*store, values(vec![Write::Insert(record.clone())])).await;
+        let longer = VaultRecord { expires_at: None, version: 2, ..record.clone() };
+        let prolong = store.commit(values(vec![Write::Update(longer)]));
+        let (swept, prolonged) = futures::join!(store.sweep_vault_records(later(10), 10), prolong);
+        let swept = !swept.unwrap().is_empty();
+        let prolonged = prolonged.unwrap() == Commit::Applied;
+        assert!(swept != prolonged, "round {round}: swept {swept}, prolonged {prolonged}");
+        let there = store.vault_record(&record.tenant, record.id).await.unwrap().is_some();
+        assert_eq!(there, prolonged, "round {round}");
+    }
 }
 
 async fn to_reseal(store: Arc<dyn Store>) {
