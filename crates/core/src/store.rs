@@ -28,7 +28,7 @@ use crate::session::Session;
 use crate::vault::{Fingerprint, KeyCount, KeyId, KeyPurpose, Suite, VaultKey, VaultRecord, WrapperId};
 
 /// The database could not do what was asked. `message` is for logs; it holds no row's values.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct StoreError {
     /// What the database or the driver said.

@@ -9,9 +9,10 @@ use billfold_core::store::{Changes, Commit, StoreError, StoreResult, VaultPut};
 use billfold_core::vault::VaultRecord;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
-use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl as _};
+use diesel_async::{AsyncConnection as _, AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl as _};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tokio_postgres::config::{Host, SslMode};
 
 use super::{Abort, outcome, put_outcome};
@@ -21,12 +22,6 @@ use crate::{ConnectError, StoreOptions};
 macro_rules! lock {
     ($query:expr) => {
         $query.for_update().skip_locked()
-    };
-}
-
-macro_rules! begin {
-    ($conn:expr, $act:expr) => {
-        diesel_async::AsyncConnection::transaction(&mut *$conn, $act).await
     };
 }
 
@@ -101,13 +96,21 @@ impl PostgresStore {
         self.pool.get().await.map_err(|error| StoreError { message: error.to_string(), transient: true })
     }
 
-    async fn claimer(&self) -> StoreResult<Object<Conn>> {
+    async fn scanner(&self) -> StoreResult<Object<Conn>> {
         self.reader().await
+    }
+
+    async fn claim<T: Send + 'static>(
+        &self,
+        act: impl for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, Abort>> + Send + 'static,
+    ) -> StoreResult<T> {
+        let mut conn = self.reader().await?;
+        conn.transaction(async |conn| act(conn).await).await.map_err(super::abandoned)
     }
 
     async fn write(&self, changes: Changes) -> StoreResult<Commit> {
         let mut conn = self.reader().await?;
-        outcome(begin!(conn, async |conn| writes::apply(conn, &changes).await))
+        outcome(conn.transaction(async |conn| writes::apply(conn, &changes).await).await)
     }
 
     /// One statement, so no transaction is needed around it.

@@ -3,35 +3,32 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use billfold_core::clock::Timestamp;
 use billfold_core::store::{Changes, Commit, StoreError, StoreResult, VaultPut};
 use billfold_core::vault::VaultRecord;
 use diesel::Connection as _;
+use diesel::connection::AnsiTransactionManager;
 use diesel::connection::SimpleConnection as _;
 use diesel::sqlite::SqliteConnection;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
-use diesel_async::{AsyncConnection as _, RunQueryDsl as _};
+use diesel_async::{AsyncConnection, RunQueryDsl as _, TransactionManager as _};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use futures::FutureExt as _;
-use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot};
+use futures::executor::block_on;
+use futures::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
 
-use super::{Abort, outcome, put_outcome};
+use super::lane::Lane;
+use super::{Abort, outcome, put_outcome, store_error};
 use crate::{ConnectError, StoreOptions};
 
-/// One writer at a time: `BEGIN IMMEDIATE` is the lock.
+/// One writer at a time: nobody else could take a row meanwhile.
 macro_rules! lock {
     ($query:expr) => {
         $query
-    };
-}
-
-macro_rules! begin {
-    ($conn:expr, $act:expr) => {
-        $conn.immediate_transaction($act).await
     };
 }
 
@@ -51,12 +48,15 @@ mod vault_reads;
 #[path = "writes.rs"]
 mod writes;
 
-type Conn = SyncConnectionWrapper<SqliteConnection>;
+type Conn = SyncConnectionWrapper<SqliteConnection, Lane>;
+type Transactions = <Conn as AsyncConnection>::TransactionManager;
 type Database = SqliteStore;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 /// The most requests that share one commit.
 const GROUP: usize = 64;
+/// How many may read much at the same time.
+const SCANNERS: usize = 2;
 /// `secure_delete` overwrites what is deleted: destroyed tokens do not linger in free pages.
 const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                        PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;";
@@ -65,75 +65,95 @@ const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PR
 pub struct SqliteStore {
     path: PathBuf,
     readers: Pool<Conn>,
-    writer: Arc<Mutex<Conn>>,
-    queue: mpsc::Sender<Job>,
+    scanners: Pool<Conn>,
+    writer: mpsc::Sender<Job>,
 }
 
-/// What the writer is asked, and where the answer goes.
-enum Job {
-    Commit(Box<Changes>, oneshot::Sender<StoreResult<Commit>>),
-    Put(Box<VaultRecord>, Timestamp, oneshot::Sender<StoreResult<VaultPut>>),
-}
+/// What the writer is asked to do inside the group's transaction, or why there is none.
+type Act = Box<dyn for<'c> FnOnce(Result<&'c mut Conn, StoreError>) -> BoxFuture<'c, Answer> + Send>;
+/// Tells whoever asked what came of it, once the group is committed, or why it could not be.
+type Answer = Box<dyn FnOnce(Option<StoreError>) + Send>;
 
-impl Job {
-    fn erases(&self) -> bool {
-        matches!(self, Self::Commit(changes, _) if !changes.shreds.is_empty())
-    }
-}
-
-/// An answer that waits for the group's commit.
-enum Answer {
-    Commit(StoreResult<Commit>, oneshot::Sender<StoreResult<Commit>>),
-    Put(StoreResult<VaultPut>, oneshot::Sender<StoreResult<VaultPut>>),
+struct Job {
+    act: Act,
+    erases: bool,
 }
 
 impl SqliteStore {
     /// Opens the file, made if there is none; its folder must exist.
-    #[expect(clippy::disallowed_methods, reason = "the writer ends with the store: its queue closes")]
     pub async fn open(path: &str, options: &StoreOptions) -> Result<Self, ConnectError> {
         let path = PathBuf::from(path);
         prepare_file(&path)?;
         let text =
             path.to_str().ok_or_else(|| ConnectError::Url("the path is not UTF-8".to_owned()))?.to_owned();
-        let writer = Arc::new(Mutex::new(
-            establish(text.clone()).await.map_err(|error| ConnectError::Open(error.to_string()))?,
-        ));
-
-        let mut manager = ManagerConfig::<Conn>::default();
-        manager.custom_setup = Box::new(|path| establish(path.to_owned()).boxed());
-        manager.recycling_method = RecyclingMethod::Fast;
-        let manager = AsyncDieselConnectionManager::new_with_config(text, manager);
-        let readers = Pool::builder(manager)
-            .max_size(options.pool_size.clamp(1, 16))
-            .wait_timeout(Some(options.acquire_timeout))
-            .runtime(deadpool::Runtime::Tokio1)
-            .build()
-            .map_err(|error| ConnectError::Open(error.to_string()))?;
-
-        let (queue, jobs) = mpsc::channel(4 * GROUP);
-        tokio::spawn(write_in_groups(writer.clone(), jobs));
-        Ok(Self { path, readers, writer, queue })
+        let conn = establish(text.clone(), Lane::Here).await;
+        let conn = conn.map_err(|error| ConnectError::Open(error.to_string()))?;
+        let readers = pool(&text, Lane::Here, options.pool_size.clamp(1, 16), options)?;
+        let scanners = pool(&text, Lane::Elsewhere, SCANNERS, options)?;
+        let (writer, jobs) = mpsc::channel(4 * GROUP);
+        std::thread::Builder::new()
+            .name("billfold-writer".to_owned())
+            .spawn(move || write_in_groups(conn, jobs))
+            .map_err(|error| ConnectError::Open(format!("the writer's thread: {error}")))?;
+        Ok(Self { path, readers, scanners, writer })
     }
 
+    /// For look-ups.
     async fn reader(&self) -> StoreResult<Object<Conn>> {
-        self.readers.get().await.map_err(|error| StoreError { message: error.to_string(), transient: true })
+        pooled(&self.readers).await
+    }
+
+    /// For what reads much.
+    async fn scanner(&self) -> StoreResult<Object<Conn>> {
+        pooled(&self.scanners).await
     }
 
     async fn write(&self, changes: Changes) -> StoreResult<Commit> {
-        let (reply, answer) = oneshot::channel();
-        self.queue.send(Job::Commit(Box::new(changes), reply)).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
+        let erases = !changes.shreds.is_empty();
+        let apply = self.queue(erases, move |conn| {
+            savepoint(conn, move |conn| async move { writes::apply(conn, &changes).await }.boxed())
+        });
+        outcome(apply.await)
     }
 
+    /// One statement, so no savepoint is needed around it.
     async fn put(&self, record: &VaultRecord, now: Timestamp) -> StoreResult<VaultPut> {
-        let (reply, answer) = oneshot::channel();
-        let job = Job::Put(Box::new(record.clone()), now, reply);
-        self.queue.send(job).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
+        let record = record.clone();
+        let put =
+            self.queue(false, move |conn| async move { writes::put_value(conn, &record, now).await }.boxed());
+        put_outcome(put.await)
     }
 
-    async fn claimer(&self) -> StoreResult<OwnedMutexGuard<Conn>> {
-        Ok(self.writer.clone().lock_owned().await)
+    async fn claim<T: Send + 'static>(
+        &self,
+        act: impl for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, Abort>> + Send + 'static,
+    ) -> StoreResult<T> {
+        self.queue(false, |conn| savepoint(conn, act)).await.map_err(super::abandoned)
+    }
+
+    /// Waits for the writer's turn, and for the commit.
+    async fn queue<T: Send + 'static>(
+        &self,
+        erases: bool,
+        act: impl for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, Abort>> + Send + 'static,
+    ) -> Result<T, Abort> {
+        let (reply, answer) = oneshot::channel();
+        let act: Act = Box::new(|conn| {
+            async move {
+                let result = match conn {
+                    Ok(conn) => act(conn).await,
+                    Err(error) => Err(Abort::Store(error)),
+                };
+                // Whoever asked may have gone away; the change is stored all the same.
+                let answer: Answer = Box::new(|failed| {
+                    drop(reply.send(failed.map_or(result, |error| Err(Abort::Store(error)))));
+                });
+                answer
+            }
+            .boxed()
+        });
+        self.writer.send(Job { act, erases }).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
     }
 
     async fn run_migrations(&self) -> StoreResult<()> {
@@ -177,7 +197,23 @@ fn prepare_file(path: &Path) -> Result<(), ConnectError> {
     opened.map(|_| ()).map_err(|error| ConnectError::Open(format!("{}: {error}", path.display())))
 }
 
-async fn establish(path: String) -> diesel::ConnectionResult<Conn> {
+fn pool(path: &str, lane: Lane, size: usize, options: &StoreOptions) -> Result<Pool<Conn>, ConnectError> {
+    let mut manager = ManagerConfig::<Conn>::default();
+    manager.custom_setup = Box::new(move |path| establish(path.to_owned(), lane).boxed());
+    manager.recycling_method = RecyclingMethod::Fast;
+    Pool::builder(AsyncDieselConnectionManager::new_with_config(path, manager))
+        .max_size(size)
+        .wait_timeout(Some(options.acquire_timeout))
+        .runtime(deadpool::Runtime::Tokio1)
+        .build()
+        .map_err(|error| ConnectError::Open(error.to_string()))
+}
+
+async fn pooled(pool: &Pool<Conn>) -> StoreResult<Object<Conn>> {
+    pool.get().await.map_err(|error| StoreError { message: error.to_string(), transient: true })
+}
+
+async fn establish(path: String, lane: Lane) -> diesel::ConnectionResult<Conn> {
     let open = move || {
         let mut conn = SqliteConnection::establish(&path)?;
         conn.batch_execute(PRAGMAS).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
@@ -185,40 +221,53 @@ async fn establish(path: String) -> diesel::ConnectionResult<Conn> {
     };
     let opened = tokio::task::spawn_blocking(open).await;
     let opened = opened.map_err(|error| diesel::ConnectionError::BadConnection(error.to_string()))?;
-    opened.map(Conn::new)
+    opened.map(|conn| Conn::with_runtime(conn, lane))
 }
 
-/// Takes whatever waits, up to [`GROUP`] requests, and commits it as one transaction. Each request
-/// has a savepoint, so that a stale one does not take the others with it; all are answered after
-/// the commit.
-async fn write_in_groups(writer: Arc<Mutex<Conn>>, mut jobs: mpsc::Receiver<Job>) {
+/// The writer's thread: takes whatever waits, up to [`GROUP`] requests, and commits it as one transaction. All
+/// are answered after the commit.
+fn write_in_groups(mut conn: Conn, mut jobs: mpsc::Receiver<Job>) {
     let mut group = Vec::with_capacity(GROUP);
     let mut erased = false;
-    while jobs.recv_many(&mut group, GROUP).await > 0 {
-        erased |= group.iter().any(Job::erases);
-        let mut answers = Vec::with_capacity(group.len());
-        let mut conn = writer.lock().await;
-        let committed = conn
-            .immediate_transaction(async |conn| {
-                for job in group.drain(..) {
-                    answers.push(write_one(conn, job).await);
-                }
-                Ok::<(), Abort>(())
-            })
-            .await;
+    while jobs.blocking_recv_many(&mut group, GROUP) > 0 {
+        erased |= group.iter().any(|job| job.erases);
+        let (answers, failed) = block_on(write_group(&mut conn, group.drain(..)));
         if erased {
-            erased = !truncate_log(&mut conn).await;
-        }
-        drop(conn);
-        let failed = committed.err().map(super::abandoned);
-        for job in group.drain(..) {
-            // The transaction did not even begin.
-            answers.push(unanswered(job));
+            erased = !block_on(truncate_log(&mut conn));
         }
         for answer in answers {
-            reply(answer, failed.as_ref());
+            answer(failed.clone());
         }
     }
+}
+
+async fn write_group(conn: &mut Conn, group: impl Iterator<Item = Job>) -> (Vec<Answer>, Option<StoreError>) {
+    let begun =
+        conn.spawn_blocking(|conn| AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE"));
+    let begun = begun.await.map_err(|error| store_error(&error));
+    let mut answers = Vec::with_capacity(GROUP);
+    for job in group {
+        let turn = begun.as_ref().map(|()| &mut *conn).map_err(Clone::clone);
+        answers.push((job.act)(turn).await);
+    }
+    if begun.is_err() {
+        return (answers, None);
+    }
+    let committed = Transactions::commit_transaction(conn).await;
+    let failed = committed.err().map(|error| store_error(&error));
+    if failed.is_some() {
+        // Whether or not the database took it back by itself: the next group begins anew.
+        let _ = Transactions::rollback_transaction(conn).await;
+    }
+    (answers, failed)
+}
+
+/// Takes back what a request did if it cannot do all of it, and leaves the others of its group alone.
+fn savepoint<'c, T: Send + 'static>(
+    conn: &'c mut Conn,
+    act: impl for<'a> FnOnce(&'a mut Conn) -> BoxFuture<'a, Result<T, Abort>> + Send + 'c,
+) -> BoxFuture<'c, Result<T, Abort>> {
+    conn.transaction(async |conn| act(conn).await).boxed()
 }
 
 /// What was erased must not linger in the write-ahead log. Says whether it is gone; somebody who is still
@@ -237,38 +286,6 @@ async fn truncate_log(conn: &mut Conn) -> bool {
 struct Checkpoint {
     #[diesel(sql_type = diesel::sql_types::Integer)]
     busy: i32,
-}
-
-async fn write_one(conn: &mut Conn, job: Job) -> Answer {
-    match job {
-        Job::Commit(changes, reply) => {
-            let result = conn.transaction(async |conn| writes::apply(conn, &changes).await).await;
-            Answer::Commit(outcome(result), reply)
-        }
-        // One statement: SQLite takes back what a failed one did.
-        Job::Put(record, now, reply) => {
-            Answer::Put(put_outcome(writes::put_value(conn, &record, now).await), reply)
-        }
-    }
-}
-
-fn unanswered(job: Job) -> Answer {
-    match job {
-        Job::Commit(_, reply) => Answer::Commit(Err(stopped()), reply),
-        Job::Put(_, _, reply) => Answer::Put(Err(stopped()), reply),
-    }
-}
-
-/// Whoever asked may have gone away; the change is stored all the same.
-fn reply(answer: Answer, failed: Option<&StoreError>) {
-    let failed = failed.map(|StoreError { message, transient }| StoreError {
-        message: message.clone(),
-        transient: *transient,
-    });
-    match answer {
-        Answer::Commit(result, reply) => drop(reply.send(failed.map_or(result, Err))),
-        Answer::Put(result, reply) => drop(reply.send(failed.map_or(result, Err))),
-    }
 }
 
 fn stopped() -> StoreError {

@@ -19,8 +19,10 @@ use billfold_core::store::{
 };
 use billfold_core::vault::{Fingerprint, KeyCount, KeyId, KeyPurpose, VaultKey, VaultRecord};
 
+use futures::FutureExt as _;
+
 use super::{Database, claims, reads, vault_reads};
-use crate::backend::{abandoned, refuse_nul};
+use crate::backend::refuse_nul;
 
 #[async_trait]
 impl Store for Database {
@@ -94,9 +96,7 @@ impl Store for Database {
         lease_until: Timestamp,
         limit: u32,
     ) -> StoreResult<Vec<Session>> {
-        let mut conn = self.claimer().await?;
-        let claimed = begin!(conn, async |conn| claims::claim_sessions(conn, now, lease_until, limit).await);
-        claimed.map_err(abandoned)
+        self.claim(move |conn| claims::claim_sessions(conn, now, lease_until, limit).boxed()).await
     }
 
     async fn method(&self, tenant: &TenantId, id: PaymentMethodId) -> StoreResult<Option<PaymentMethod>> {
@@ -156,9 +156,7 @@ impl Store for Database {
         lease_until: Timestamp,
         limit: u32,
     ) -> StoreResult<Vec<PaymentMethod>> {
-        let mut conn = self.claimer().await?;
-        let claimed = begin!(conn, async |conn| claims::claim_methods(conn, now, lease_until, limit).await);
-        claimed.map_err(abandoned)
+        self.claim(move |conn| claims::claim_methods(conn, now, lease_until, limit).boxed()).await
     }
 
     async fn vault_record(&self, tenant: &TenantId, id: VaultRecordId) -> StoreResult<Option<VaultRecord>> {
@@ -199,9 +197,7 @@ impl Store for Database {
         now: Timestamp,
         limit: u32,
     ) -> StoreResult<Vec<(TenantId, VaultRecordId)>> {
-        let mut conn = self.claimer().await?;
-        let swept = begin!(conn, async |conn| claims::sweep_vault_records(conn, now, limit).await);
-        swept.map_err(abandoned)
+        self.claim(move |conn| claims::sweep_vault_records(conn, now, limit).boxed()).await
     }
 
     async fn vault_records_all(
@@ -210,11 +206,11 @@ impl Store for Database {
         after: Option<VaultRecordId>,
         limit: u32,
     ) -> StoreResult<Vec<VaultRecord>> {
-        vault_reads::all_records(&mut *self.reader().await?, *filter, after, limit).await
+        vault_reads::all_records(&mut *self.scanner().await?, *filter, after, limit).await
     }
 
     async fn count_vault_records(&self, filter: &RecordFilter) -> StoreResult<i64> {
-        vault_reads::count_records(&mut *self.reader().await?, *filter).await
+        vault_reads::count_records(&mut *self.scanner().await?, *filter).await
     }
 
     async fn vault_key(&self, tenant: &TenantId, id: KeyId) -> StoreResult<Option<VaultKey>> {
@@ -236,11 +232,11 @@ impl Store for Database {
         after: Option<KeyId>,
         limit: u32,
     ) -> StoreResult<Vec<VaultKey>> {
-        vault_reads::keys(&mut *self.reader().await?, filter, after, limit).await
+        vault_reads::keys(&mut *self.scanner().await?, filter, after, limit).await
     }
 
     async fn vault_key_counts(&self) -> StoreResult<Vec<KeyCount>> {
-        vault_reads::key_counts(&mut *self.reader().await?).await
+        vault_reads::key_counts(&mut *self.scanner().await?).await
     }
 
     async fn erasure(&self, tenant: &TenantId, id: ErasureId) -> StoreResult<Option<Erasure>> {
@@ -261,17 +257,15 @@ impl Store for Database {
         lease_until: Timestamp,
         limit: u32,
     ) -> StoreResult<Vec<Erasure>> {
-        let mut conn = self.claimer().await?;
-        let claimed = begin!(conn, async |conn| claims::claim_erasures(conn, now, lease_until, limit).await);
-        claimed.map_err(abandoned)
+        self.claim(move |conn| claims::claim_erasures(conn, now, lease_until, limit).boxed()).await
     }
 
     async fn audit_entries(&self, tenant: &TenantId, after: i64, limit: u32) -> StoreResult<Vec<AuditEntry>> {
-        vault_reads::audit_after(&mut *self.reader().await?, tenant, after, limit).await
+        vault_reads::audit_after(&mut *self.scanner().await?, tenant, after, limit).await
     }
 
     async fn last_audit_entry(&self, tenant: &TenantId, action: &str) -> StoreResult<Option<AuditEntry>> {
-        vault_reads::last_audit(&mut *self.reader().await?, tenant, action).await
+        vault_reads::last_audit(&mut *self.scanner().await?, tenant, action).await
     }
 
     async fn removals_of(&self, tenant: &TenantId, customer: CustomerId) -> StoreResult<Vec<Removal>> {
@@ -301,10 +295,7 @@ impl Store for Database {
         lease_until: Timestamp,
         limit: u32,
     ) -> StoreResult<Vec<Delivery>> {
-        let mut conn = self.claimer().await?;
-        let claimed =
-            begin!(conn, async |conn| claims::claim_deliveries(conn, now, lease_until, limit).await);
-        claimed.map_err(abandoned)
+        self.claim(move |conn| claims::claim_deliveries(conn, now, lease_until, limit).boxed()).await
     }
 
     async fn claim_removals(
@@ -313,9 +304,7 @@ impl Store for Database {
         lease_until: Timestamp,
         limit: u32,
     ) -> StoreResult<Vec<Removal>> {
-        let mut conn = self.claimer().await?;
-        let claimed = begin!(conn, async |conn| claims::claim_removals(conn, now, lease_until, limit).await);
-        claimed.map_err(abandoned)
+        self.claim(move |conn| claims::claim_removals(conn, now, lease_until, limit).boxed()).await
     }
 
     async fn events_after(&self, tenant: &TenantId, after: i64, limit: u32) -> StoreResult<Vec<Event>> {

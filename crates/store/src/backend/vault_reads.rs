@@ -1,7 +1,6 @@
 //! Questions about the vault, the audit trail and erasures, for the `Conn` of the module around it.
 
 use billfold_core::audit::AuditEntry;
-use billfold_core::clock::Timestamp;
 use billfold_core::erasure::Erasure;
 use billfold_core::id::{CustomerId, ErasureId, VaultRecordId};
 use billfold_core::name::TenantId;
@@ -14,7 +13,7 @@ use diesel_async::RunQueryDsl;
 use super::Conn;
 use super::reads::{many, one};
 use crate::backend::store_error;
-use crate::convert::{named, parsed};
+use crate::convert::named;
 use crate::rows::{AuditRow, ErasureRow, RemovalRow, VaultKeyRow, VaultRow};
 use crate::schema::{audit_entries, erasures, payment_methods, removals, vault_keys, vault_records};
 
