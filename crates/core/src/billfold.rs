@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use url::Url;
@@ -15,6 +16,7 @@ use crate::gateway::Gateway;
 use crate::name::{GatewayName, TenantId};
 use crate::schedule::Schedule;
 use crate::store::Store;
+use crate::use_cases::KnownKeys;
 use crate::vault::Vault;
 
 /// Saves payment methods and keeps them. Cheap to clone; all clones are one.
@@ -34,6 +36,7 @@ struct Inner {
     work: Notify,
     development: bool,
     ledger: Option<Arc<dyn ErasureLedger>>,
+    known_keys: KnownKeys,
 }
 
 /// Puts a [`Billfold`] together.
@@ -47,6 +50,7 @@ pub struct BillfoldBuilder {
     schedule: Schedule,
     development: bool,
     ledger: Option<Arc<dyn ErasureLedger>>,
+    api_key_cache: Duration,
 }
 
 impl Billfold {
@@ -63,6 +67,7 @@ impl Billfold {
             schedule: Schedule::default(),
             development: false,
             ledger: None,
+            api_key_cache: Duration::from_secs(1),
         }
     }
 
@@ -111,6 +116,10 @@ impl Billfold {
     /// The vault: for the merchant's own values, and for rotation and verification.
     pub fn vault(&self) -> &Vault {
         &self.inner.vault
+    }
+
+    pub(crate) fn known_keys(&self) -> &KnownKeys {
+        &self.inner.known_keys
     }
 
     pub(crate) fn ledger(&self) -> Option<&Arc<dyn ErasureLedger>> {
@@ -179,6 +188,13 @@ impl BillfoldBuilder {
         self
     }
 
+    /// For how long an API key is believed after it was looked up; a second when not said. It is how long a
+    /// key still works here that another process revoked. Zero looks it up for every request.
+    pub fn api_key_cache(mut self, lifetime: Duration) -> Self {
+        self.api_key_cache = lifetime;
+        self
+    }
+
     /// The finished value. Two gateways of one name are a configuration error.
     pub fn build(self) -> Result<Billfold> {
         let mut gateways = BTreeMap::new();
@@ -202,6 +218,7 @@ impl BillfoldBuilder {
             work: Notify::new(),
             development: self.development,
             ledger: self.ledger,
+            known_keys: KnownKeys::new(self.api_key_cache),
         };
         Ok(Billfold { inner: Arc::new(inner) })
     }

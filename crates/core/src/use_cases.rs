@@ -5,6 +5,7 @@ mod cancel;
 mod customers;
 mod erase;
 mod events;
+mod known_keys;
 mod methods;
 mod process;
 mod receive;
@@ -17,6 +18,8 @@ mod start;
 mod validate;
 
 pub use api_keys::{ApiKeyView, IssuedApiKey, Principal};
+pub(crate) use known_keys::KnownKeys;
+
 pub use events::{DeliveryView, EventView};
 pub use start::{CustomerSelector, StartSession};
 

@@ -81,6 +81,7 @@ impl App {
         let schedule = Schedule { while_open, lease, webhook_retention, ..Schedule::default() };
         let mut builder = Billfold::builder(store, vault, public_url.clone())
             .schedule(schedule)
+            .api_key_cache(Duration::from_millis(config.server.api_key_cache_ms))
             .development(config.server.development);
         if let Some(ledger) = vault::ledger(&config) {
             builder = builder.erasure_ledger(Arc::new(ledger));

@@ -71,6 +71,8 @@ pub struct ServerConfig {
     pub development: bool,
     /// Connections at the same time.
     pub max_connections: usize,
+    /// For how long an API key is believed after it was looked up, in milliseconds.
+    pub api_key_cache_ms: u64,
     /// Whether `/metrics` answers.
     pub metrics: bool,
 }

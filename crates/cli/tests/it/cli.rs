@@ -5,7 +5,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::support::{Options, ROOT_KEY, World, billfold, config_file};
+use crate::support::{Options, ROOT_KEY, World, billfold, config_file, eventually};
 
 fn stdout_json(output: &Output) -> Value {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -67,8 +67,11 @@ async fn every_resource_in_process_and_over_http() {
     }
     let revoked = stdout_json(&world.run(&["keys", "revoke", issued["id"].as_str().unwrap(), "--json"]));
     assert!(revoked["revoked_at"].is_string());
-    let refused = world.run(&["keys", "list", "--server", &server, "--api-key", &key]);
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("unauthenticated"));
+    eventually("the server refuses a key that another process revoked", || async {
+        let answer = world.run(&["keys", "list", "--server", &server, "--api-key", &key]);
+        String::from_utf8_lossy(&answer.stderr).contains("unauthenticated")
+    })
+    .await;
     world.kill9();
 }
 

@@ -110,13 +110,18 @@ impl Billfold {
         })
     }
 
-    /// Whose a presented key is. Unknown, revoked and wrong keys are one error.
+    /// Whose a presented key is. Unknown, revoked and wrong keys are one error. A key that was looked up a
+    /// moment ago is believed as it was then ([`crate::BillfoldBuilder::api_key_cache`]).
     pub async fn authenticate(&self, presented: &str) -> Result<Principal> {
         let refused = || Error::new(ErrorKind::Unauthenticated, "the API key is missing, wrong or revoked");
         let parts = presented.strip_prefix(SCHEME).and_then(|rest| rest.split_once('_'));
         let (digits, random) = parts.ok_or_else(refused)?;
         let id: ApiKeyId = format!("key_{digits}").parse().map_err(|_| refused())?;
-        let stored = self.store().api_key(id).await?;
+        let now = self.now();
+        let stored = match self.known_keys().get(id, now) {
+            Some(known) => Some(known),
+            None => self.store().api_key(id).await?.inspect(|key| self.known_keys().keep(key, now)),
+        };
         // An unknown key is compared too, so that its answer takes as long.
         let expected = stored.as_ref().map_or_else(|| vec![0; 32], |key| key.secret_hash.clone());
         let equal = constant_time_eq(&expected, &sha256(random.as_bytes()));
@@ -133,7 +138,8 @@ impl Billfold {
         Ok(self.store().api_keys(tenant).await?.iter().map(ApiKeyView::from).collect())
     }
 
-    /// Refuses a key from now on. Doing it twice changes nothing.
+    /// Refuses a key from now on; other processes may believe it a moment longer
+    /// ([`crate::BillfoldBuilder::api_key_cache`]). Doing it twice changes nothing.
     pub async fn revoke_api_key(&self, by: &Principal, id: ApiKeyId) -> Result<ApiKeyView> {
         let tenant = &by.tenant;
         for _ in 0..MAX_ROUNDS {
@@ -150,7 +156,9 @@ impl Billfold {
             let entry = self.vault().audit_entry(tenant, &by.actor, "api_key.revoke", &text, &details);
             let audit = vec![entry.await?];
             let changes = Changes { api_keys: vec![Write::Update(key)], audit, ..Changes::default() };
-            if self.store().commit(changes).await? == Commit::Applied {
+            let commit = self.store().commit(changes).await;
+            self.known_keys().forget(id);
+            if commit? == Commit::Applied {
                 return Ok(view);
             }
         }

@@ -187,14 +187,22 @@ impl hkdf::KeyType for Length {
     }
 }
 
-/// HKDF-SHA-512; each part of the info is length-prefixed.
-pub(super) fn expand(ikm: &[u8], salt: &[u8], info: &[&[u8]], out: &mut [u8]) -> Result<(), SealError> {
-    let mut joined = Vec::new();
-    for part in info {
-        push_prefixed(&mut joined, part);
+/// What HKDF-SHA-512 extracts from a key and a salt, for any number of keys to be expanded from.
+pub(super) struct Extracted(hkdf::Prk);
+
+impl Extracted {
+    pub(super) fn from(key: &DataKey, salt: &[u8]) -> Self {
+        Self(hkdf::Salt::new(hkdf::HKDF_SHA512, salt).extract(key.expose()))
     }
-    let prk = hkdf::Salt::new(hkdf::HKDF_SHA512, salt).extract(ikm);
-    let info = [joined.as_slice()];
-    let okm = prk.expand(&info, Length(out.len())).map_err(|_| SealError)?;
-    okm.fill(out).map_err(|_| SealError)
+
+    /// Fills `out` with the key that `info` names; each part is length-prefixed.
+    pub(super) fn expand(&self, info: &[&[u8]], out: &mut [u8]) -> Result<(), SealError> {
+        let mut joined = Vec::with_capacity(64);
+        for part in info {
+            push_prefixed(&mut joined, part);
+        }
+        let info = [joined.as_slice()];
+        let okm = self.0.expand(&info, Length(out.len())).map_err(|_| SealError)?;
+        okm.fill(out).map_err(|_| SealError)
+    }
 }

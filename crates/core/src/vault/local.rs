@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::SealError;
-use super::keys::{DataKey, KeyId, expand};
+use super::keys::{DataKey, Extracted, KeyId};
 use super::seal::{self, Suite};
 use super::wrapper::{KeyWrapper, WrapContext, WrapError, WrapperId};
 use crate::entropy::{Entropy, EntropyError, SystemEntropy};
@@ -55,10 +55,11 @@ impl LocalWrapper {
     }
 
     fn derive(root: &DataKey) -> Result<Self, SealError> {
+        let extracted = Extracted::from(root, &[]);
         let mut id = [0_u8; 16];
-        expand(root.expose(), &[], &[b"pmv1/root-id"], &mut id)?;
+        extracted.expand(&[b"pmv1/root-id"], &mut id)?;
         let mut key = Zeroizing::new([0_u8; 32]);
-        expand(root.expose(), &[], &[b"pmv1/root-wrap"], key.as_mut())?;
+        extracted.expand(&[b"pmv1/root-wrap"], key.as_mut())?;
         let key_id = KeyId::from_bytes(id);
         let id = WrapperId::new(Self::KIND, &key_id.to_string());
         Ok(Self { id, key_id, key: DataKey::from_bytes(key) })

@@ -33,7 +33,7 @@ use zeroize::Zeroizing;
 
 pub use self::suite::Suite;
 use self::suite::TAG;
-use super::keys::{DataKey, KeyId, expand};
+use super::keys::{DataKey, Extracted, KeyId};
 use crate::entropy::Entropy;
 use crate::secret::constant_time_eq;
 
@@ -168,9 +168,10 @@ impl RecordKey {
         let suite = header.suite.id();
         let id = header.key_id.as_bytes();
         let mut key = Zeroizing::new([0_u8; 32]);
-        expand(data_key.expose(), salt, &[b"pmv1/key", &suite, id], key.as_mut())?;
+        let extracted = Extracted::from(data_key, salt);
+        extracted.expand(&[b"pmv1/key", &suite, id], key.as_mut())?;
         let mut commitment = [0_u8; COMMITMENT];
-        expand(data_key.expose(), salt, &[b"pmv1/commit", &suite, id], &mut commitment)?;
+        extracted.expand(&[b"pmv1/commit", &suite, id], &mut commitment)?;
         Ok(Self { key, commitment })
     }
 }

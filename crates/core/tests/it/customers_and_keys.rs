@@ -152,3 +152,31 @@ async fn nobody_hands_out_more_than_they_may_do() {
     assert_eq!(entries.iter().filter(|entry| entry.action == "api_key.create").count(), 3);
     assert_eq!(entries[1].actor, issued.key.id.to_string());
 }
+
+/// A key is believed for a second after it was looked up, so that is how long another process's revocation
+/// may take to be noticed; one's own is noticed at once.
+#[tokio::test]
+async fn a_key_that_another_process_revoked_works_for_a_second_at_most() {
+    let world = World::new();
+    let elsewhere = world.again(|_| {});
+    let by = operator(world.tenant.clone());
+    let issued = world.billfold.issue_api_key(&by, "backend", Scopes::all()).await.unwrap();
+    let secret = issued.secret.expose_secret();
+    world.billfold.authenticate(secret).await.unwrap();
+    elsewhere.billfold.revoke_api_key(&by, issued.key.id).await.unwrap();
+    assert_eq!(elsewhere.billfold.authenticate(secret).await.unwrap_err().kind(), ErrorKind::Unauthenticated);
+    world.clock.advance(Duration::from_millis(999));
+    world.billfold.authenticate(secret).await.unwrap();
+    // Being believed does not prolong it.
+    world.clock.advance(Duration::from_millis(1));
+    assert_eq!(world.billfold.authenticate(secret).await.unwrap_err().kind(), ErrorKind::Unauthenticated);
+
+    // What is believed is the key, not whoever names it.
+    let issued = world.billfold.issue_api_key(&by, "backend", Scopes::all()).await.unwrap();
+    let secret = issued.secret.expose_secret().to_owned();
+    world.billfold.authenticate(&secret).await.unwrap();
+    let wrong = format!("{}{}", &secret[..secret.len() - 1], if secret.ends_with('A') { 'B' } else { 'A' });
+    assert_eq!(world.billfold.authenticate(&wrong).await.unwrap_err().kind(), ErrorKind::Unauthenticated);
+    world.billfold.revoke_api_key(&by, issued.key.id).await.unwrap();
+    assert_eq!(world.billfold.authenticate(&secret).await.unwrap_err().kind(), ErrorKind::Unauthenticated);
+}
