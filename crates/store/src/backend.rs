@@ -1,6 +1,7 @@
 //! The two databases. Each backend module says how a connection is made and how a transaction
 //! begins; `reads.rs`, `writes.rs` and `claims.rs` are compiled once inside each of them, with that module's `Conn`.
 
+mod kept;
 mod lane;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;

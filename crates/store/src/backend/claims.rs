@@ -35,6 +35,9 @@ pub(super) async fn claim_sessions(
     let due =
         sessions::table.filter(sessions::next_check_at.le(now.as_millis())).order(sessions::next_check_at);
     let due: Vec<String> = lock!(due.limit(limit.into()).select(sessions::id)).load(conn).await?;
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
     let rows = diesel::update(sessions::table.filter(sessions::id.eq_any(&due)))
         .set((
             sessions::next_check_at.eq(lease_until.as_millis()),
@@ -55,6 +58,9 @@ pub(super) async fn claim_methods(
     let due = payment_methods::table.filter(payment_methods::next_check_at.le(now.as_millis()));
     let due = due.order(payment_methods::next_check_at).limit(limit.into()).select(payment_methods::id);
     let due: Vec<String> = lock!(due).load(conn).await?;
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
     let next = payment_methods::next_check_at.eq(lease_until.as_millis());
     let rows = diesel::update(payment_methods::table.filter(payment_methods::id.eq_any(&due)))
         .set((next, payment_methods::version.eq(payment_methods::version + 1)))
@@ -73,6 +79,9 @@ pub(super) async fn claim_deliveries(
     let due = deliveries::table.filter(deliveries::next_attempt_at.le(now.as_millis()));
     let due = due.order(deliveries::next_attempt_at).limit(limit.into()).select(deliveries::id);
     let due: Vec<String> = lock!(due).load(conn).await?;
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
     let next = deliveries::next_attempt_at.eq(lease_until.as_millis());
     let counted = deliveries::attempts.eq(deliveries::attempts + 1);
     let rows = diesel::update(deliveries::table.filter(deliveries::id.eq_any(&due)))
@@ -92,6 +101,9 @@ pub(super) async fn claim_removals(
     let due = removals::table.filter(removals::next_attempt_at.le(now.as_millis()));
     let due = due.order(removals::next_attempt_at).limit(limit.into()).select(removals::id);
     let due: Vec<String> = lock!(due).load(conn).await?;
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
     let next = removals::next_attempt_at.eq(lease_until.as_millis());
     let counted = removals::attempts.eq(removals::attempts + 1);
     let rows = diesel::update(removals::table.filter(removals::id.eq_any(&due)))
@@ -111,6 +123,9 @@ pub(super) async fn claim_erasures(
     let due = erasures::table.filter(erasures::next_attempt_at.le(now.as_millis()));
     let due = due.order(erasures::next_attempt_at).limit(limit.into()).select(erasures::id);
     let due: Vec<String> = lock!(due).load(conn).await?;
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
     let next = erasures::next_attempt_at.eq(lease_until.as_millis());
     let rows = diesel::update(erasures::table.filter(erasures::id.eq_any(&due)))
         .set((next, erasures::version.eq(erasures::version + 1)))
@@ -130,6 +145,9 @@ pub(super) async fn sweep_vault_records(
     let due = due.order(vault_records::expires_at).limit(limit.into());
     let due: Vec<(String, String)> =
         lock!(due.select((vault_records::tenant, vault_records::id))).load(conn).await?;
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
     let ids: Vec<&str> = due.iter().map(|(_, id)| &**id).collect();
     diesel::delete(vault_records::table.filter(vault_records::id.eq_any(ids))).execute(conn).await?;
     let each = due.iter().map(|(tenant, id)| {

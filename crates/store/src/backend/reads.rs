@@ -16,6 +16,7 @@ use crate::backend::store_error;
 use crate::rows::{ApiKeyRow, CustomerRow, DeliveryRow, EventRow, GatewayCustomerRow, MethodRow, SessionRow};
 use crate::schema::{api_keys, customers, deliveries, events, gateway_customers, payment_methods, sessions};
 
+/// The row of a unique key. Such queries have no LIMIT: SQLite would prepare them anew for every bound limit.
 pub(super) fn one<R, T: TryFrom<R, Error = StoreError>>(
     row: QueryResult<Option<R>>,
 ) -> StoreResult<Option<T>> {
@@ -34,7 +35,7 @@ pub(super) async fn customer(
     let query = customers::table
         .filter(customers::id.eq(id.to_string()))
         .filter(customers::tenant.eq(tenant.as_str()));
-    one(query.select(CustomerRow::as_select()).first(conn).await.optional())
+    one(query.select(CustomerRow::as_select()).get_result(conn).await.optional())
 }
 
 pub(super) async fn customer_by_reference(
@@ -45,7 +46,7 @@ pub(super) async fn customer_by_reference(
     let query = customers::table
         .filter(customers::tenant.eq(tenant.as_str()))
         .filter(customers::reference.eq(reference));
-    one(query.select(CustomerRow::as_select()).first(conn).await.optional())
+    one(query.select(CustomerRow::as_select()).get_result(conn).await.optional())
 }
 
 pub(super) async fn customers_page(
@@ -71,7 +72,7 @@ pub(super) async fn gateway_customer(
         .filter(gateway_customers::tenant.eq(tenant.as_str()))
         .filter(gateway_customers::gateway.eq(gateway.as_str()))
         .filter(gateway_customers::customer_id.eq(customer.to_string()));
-    one(query.select(GatewayCustomerRow::as_select()).first(conn).await.optional())
+    one(query.select(GatewayCustomerRow::as_select()).get_result(conn).await.optional())
 }
 
 pub(super) async fn session(
@@ -81,12 +82,12 @@ pub(super) async fn session(
 ) -> StoreResult<Option<Session>> {
     let query =
         sessions::table.filter(sessions::id.eq(id.to_string())).filter(sessions::tenant.eq(tenant.as_str()));
-    one(query.select(SessionRow::as_select()).first(conn).await.optional())
+    one(query.select(SessionRow::as_select()).get_result(conn).await.optional())
 }
 
 pub(super) async fn session_of_any_tenant(conn: &mut Conn, id: SessionId) -> StoreResult<Option<Session>> {
     let query = sessions::table.filter(sessions::id.eq(id.to_string()));
-    one(query.select(SessionRow::as_select()).first(conn).await.optional())
+    one(query.select(SessionRow::as_select()).get_result(conn).await.optional())
 }
 
 pub(super) async fn session_by_provider_reference(
@@ -99,7 +100,7 @@ pub(super) async fn session_by_provider_reference(
         .filter(sessions::tenant.eq(tenant.as_str()))
         .filter(sessions::gateway.eq(gateway.as_str()))
         .filter(sessions::provider_reference.eq(reference));
-    one(query.select(SessionRow::as_select()).first(conn).await.optional())
+    one(query.select(SessionRow::as_select()).get_result(conn).await.optional())
 }
 
 pub(super) async fn sessions_page(
@@ -129,7 +130,7 @@ pub(super) async fn method(
 ) -> StoreResult<Option<PaymentMethod>> {
     let query = payment_methods::table.filter(payment_methods::id.eq(id.to_string()));
     let query = query.filter(payment_methods::tenant.eq(tenant.as_str()));
-    one(query.select(MethodRow::as_select()).first(conn).await.optional())
+    one(query.select(MethodRow::as_select()).get_result(conn).await.optional())
 }
 
 pub(super) async fn methods_page(
@@ -164,7 +165,7 @@ pub(super) async fn default_method(
         .filter(payment_methods::customer_id.eq(customer.to_string()))
         .filter(payment_methods::is_default)
         .filter(payment_methods::status.ne("deleted"));
-    one(query.select(MethodRow::as_select()).first(conn).await.optional())
+    one(query.select(MethodRow::as_select()).get_result(conn).await.optional())
 }
 
 pub(super) async fn method_by_token(
@@ -178,7 +179,7 @@ pub(super) async fn method_by_token(
         .filter(payment_methods::gateway.eq(gateway.as_str()))
         .filter(payment_methods::token_fingerprint.eq(token.as_str()))
         .filter(payment_methods::status.ne("deleted"));
-    one(query.select(MethodRow::as_select()).first(conn).await.optional())
+    one(query.select(MethodRow::as_select()).get_result(conn).await.optional())
 }
 
 pub(super) async fn method_by_instrument(
@@ -196,7 +197,7 @@ pub(super) async fn method_by_instrument(
         .filter(payment_methods::instrument_fingerprint.eq(instrument.as_str()))
         .filter(payment_methods::usage.eq(usage.as_str()))
         .filter(payment_methods::status.ne("deleted"));
-    one(query.select(MethodRow::as_select()).first(conn).await.optional())
+    one(query.select(MethodRow::as_select()).get_result(conn).await.optional())
 }
 
 pub(super) async fn token_was_deleted(
@@ -220,7 +221,7 @@ pub(super) async fn delivery_by_key(
 ) -> StoreResult<Option<Delivery>> {
     let query = deliveries::table.filter(deliveries::gateway.eq(gateway.as_str()));
     let query = query.filter(deliveries::delivery_key.eq(key.as_str()));
-    one(query.select(DeliveryRow::as_select()).first(conn).await.optional())
+    one(query.select(DeliveryRow::as_select()).get_result(conn).await.optional())
 }
 
 pub(super) async fn deliveries_page(
@@ -256,7 +257,7 @@ pub(super) async fn events_after(
 
 pub(super) async fn api_key(conn: &mut Conn, id: ApiKeyId) -> StoreResult<Option<ApiKey>> {
     let query = api_keys::table.filter(api_keys::id.eq(id.to_string()));
-    one(query.select(ApiKeyRow::as_select()).first(conn).await.optional())
+    one(query.select(ApiKeyRow::as_select()).get_result(conn).await.optional())
 }
 
 pub(super) async fn api_keys_of(conn: &mut Conn, tenant: &TenantId) -> StoreResult<Vec<ApiKey>> {
@@ -268,5 +269,5 @@ pub(super) async fn api_keys_of(conn: &mut Conn, tenant: &TenantId) -> StoreResu
 pub(super) async fn newest_migration(conn: &mut Conn) -> StoreResult<Option<String>> {
     let versions = crate::schema::__diesel_schema_migrations::table;
     let newest = diesel::dsl::max(crate::schema::__diesel_schema_migrations::version);
-    versions.select(newest).first(conn).await.map_err(|error| store_error(&error))
+    versions.select(newest).get_result(conn).await.map_err(|error| store_error(&error))
 }

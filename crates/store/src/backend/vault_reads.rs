@@ -26,7 +26,7 @@ pub(super) async fn record(
 ) -> StoreResult<Option<VaultRecord>> {
     let query = vault_records::table.filter(vault_records::id.eq(id.to_string()));
     let query = query.filter(vault_records::tenant.eq(tenant.as_str()));
-    one(query.select(VaultRow::as_select()).first(conn).await.optional())
+    one(query.select(VaultRow::as_select()).get_result(conn).await.optional())
 }
 
 pub(super) async fn records(
@@ -74,7 +74,7 @@ pub(super) async fn record_by_fingerprint(
         .filter(vault_records::owner.eq(owner))
         .filter(vault_records::kind.eq(kind))
         .filter(vault_records::fingerprint.eq(fingerprint.as_str()));
-    one(query.select(VaultRow::as_select()).first(conn).await.optional())
+    one(query.select(VaultRow::as_select()).get_result(conn).await.optional())
 }
 
 /// The records of a filter, as a boxed query that begins with `$select`.
@@ -110,13 +110,13 @@ pub(super) async fn all_records(
 
 pub(super) async fn count_records(conn: &mut Conn, filter: RecordFilter) -> StoreResult<i64> {
     let query = filtered!(filter, vault_records::table.select(count_star()));
-    query.first(conn).await.map_err(|error| store_error(&error))
+    query.get_result(conn).await.map_err(|error| store_error(&error))
 }
 
 pub(super) async fn key(conn: &mut Conn, tenant: &TenantId, id: KeyId) -> StoreResult<Option<VaultKey>> {
     let query = vault_keys::table.filter(vault_keys::id.eq(id.to_string()));
     let query = query.filter(vault_keys::tenant.eq(tenant.as_str()));
-    one(query.select(VaultKeyRow::as_select()).first(conn).await.optional())
+    one(query.select(VaultKeyRow::as_select()).get_result(conn).await.optional())
 }
 
 pub(super) async fn primary_key(
@@ -130,7 +130,7 @@ pub(super) async fn primary_key(
         .filter(vault_keys::subject.eq(subject))
         .filter(vault_keys::purpose.eq(purpose.as_str()))
         .filter(vault_keys::state.eq(PRIMARY));
-    one(query.select(VaultKeyRow::as_select()).first(conn).await.optional())
+    one(query.select(VaultKeyRow::as_select()).get_result(conn).await.optional())
 }
 
 pub(super) async fn keys(
@@ -214,7 +214,7 @@ pub(super) async fn erasure(
 ) -> StoreResult<Option<Erasure>> {
     let query = erasures::table.filter(erasures::id.eq(id.to_string()));
     let query = query.filter(erasures::tenant.eq(tenant.as_str()));
-    one(query.select(ErasureRow::as_select()).first(conn).await.optional())
+    one(query.select(ErasureRow::as_select()).get_result(conn).await.optional())
 }
 
 pub(super) async fn erasure_of(
@@ -224,7 +224,7 @@ pub(super) async fn erasure_of(
 ) -> StoreResult<Option<Erasure>> {
     let query = erasures::table.filter(erasures::subject.eq(subject.as_str()));
     let query = query.filter(erasures::tenant.eq(tenant.as_str()));
-    one(query.select(ErasureRow::as_select()).first(conn).await.optional())
+    one(query.select(ErasureRow::as_select()).get_result(conn).await.optional())
 }
 
 pub(super) async fn erasures_page(

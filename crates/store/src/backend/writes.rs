@@ -11,6 +11,7 @@ use diesel_async::RunQueryDsl;
 
 use super::Conn;
 use crate::backend::Abort;
+use crate::backend::kept::Kept;
 use crate::rows::{
     ApiKeyRow, AuditRow, CustomerRow, DeliveryRow, ErasureRow, GatewayCustomerRow, MethodRow, NewEventRow,
     RemovalRow, SessionRow, VaultKeyRow, VaultRow,
@@ -31,13 +32,15 @@ macro_rules! put {
             let (Write::Insert(value) | Write::Update(value)) = write;
             let row = $row(value)?;
             let written = match write {
-                Write::Insert(_) => diesel::insert_into($table::table).values(&row).execute($conn).await?,
+                Write::Insert(_) => {
+                    Kept(diesel::insert_into($table::table).values(&row)).execute($conn).await?
+                }
                 Write::Update(_) => {
                     let target = $table::table
                         .filter($table::id.eq(&row.id))
                         .filter($table::tenant.eq(&row.tenant))
                         .filter($table::version.eq(row.version - 1));
-                    diesel::update(target).set(&row).execute($conn).await?
+                    Kept(diesel::update(target).set(&row)).execute($conn).await?
                 }
             };
             moved_on(written)?;
@@ -51,7 +54,7 @@ pub(super) async fn apply(conn: &mut Conn, changes: &Changes) -> Result<(), Abor
     put!(conn, customers, &changes.customers, |value| Ok::<_, Abort>(CustomerRow::from(value)));
     for customer in &changes.gateway_customers {
         let row = GatewayCustomerRow::from(customer);
-        diesel::insert_into(gateway_customers::table).values(&row).execute(conn).await?;
+        Kept(diesel::insert_into(gateway_customers::table).values(&row)).execute(conn).await?;
     }
     put!(conn, sessions, &changes.sessions, SessionRow::try_from);
     put!(conn, vault_records, &changes.vault, VaultRow::try_from);
@@ -78,7 +81,7 @@ pub(super) async fn apply(conn: &mut Conn, changes: &Changes) -> Result<(), Abor
         super::before_events(conn).await?;
     }
     for event in &changes.events {
-        diesel::insert_into(events::table).values(&NewEventRow::from(event)).execute(conn).await?;
+        Kept(diesel::insert_into(events::table).values(&NewEventRow::from(event))).execute(conn).await?;
     }
     Ok(())
 }
@@ -95,7 +98,7 @@ async fn append(conn: &mut Conn, draft: &AuditDraft) -> Result<(), Abort> {
         .await
         .optional()?;
     let entry = draft.after(last.as_ref().map(|(sequence, hash)| (*sequence, hash.as_slice())));
-    diesel::insert_into(audit_entries::table).values(&AuditRow::from(entry)).execute(conn).await?;
+    Kept(diesel::insert_into(audit_entries::table).values(&AuditRow::from(entry))).execute(conn).await?;
     Ok(())
 }
 
@@ -169,7 +172,7 @@ pub(super) async fn put_value(
         ));
     // Only the trait's own name reaches the condition of DO UPDATE.
     let upsert = diesel::query_dsl::methods::FilterDsl::filter(upsert, ended);
-    let stored: Option<String> = upsert.returning(v::id).get_result(conn).await.optional()?;
+    let stored: Option<String> = Kept(upsert.returning(v::id)).get_result(conn).await.optional()?;
     if stored.is_some() {
         return Ok(VaultPut::Created);
     }
@@ -178,7 +181,7 @@ pub(super) async fn put_value(
         .filter(v::owner.eq(&row.owner))
         .filter(v::kind.eq(&row.kind))
         .filter(v::fingerprint.eq(&row.fingerprint));
-    let known: Option<VaultRow> = same.select(VaultRow::as_select()).first(conn).await.optional()?;
+    let known: Option<VaultRow> = same.select(VaultRow::as_select()).get_result(conn).await.optional()?;
     Ok(match known {
         Some(known) => VaultPut::Exists(Box::new(VaultRecord::try_from(known)?)),
         None => VaultPut::Stale,
