@@ -2,6 +2,7 @@
 
 mod resources;
 mod vault;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use url::Url;
 
 pub(crate) use resources::*;
 pub(crate) use vault::*;
+pub(crate) use webhooks::*;
 
 /// Saves payment methods through any payment gateway.
 #[derive(Debug, Parser)]
@@ -98,6 +100,9 @@ pub(crate) enum Command {
     /// Who did what to which secret.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Endpoints that events are sent to.
+    #[command(subcommand)]
+    Webhooks(WebhooksCommand),
     /// Webhooks as received.
     #[command(subcommand)]
     Deliveries(DeliveriesCommand),

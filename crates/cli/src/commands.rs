@@ -9,6 +9,7 @@ mod resources;
 mod sandbox;
 mod serve;
 mod vault;
+mod webhooks;
 
 use clap::CommandFactory as _;
 #[cfg(feature = "sandbox")]
@@ -44,6 +45,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Vault(command) => vault::run(&global, command).await,
         Command::Erasures(command) => audit::erasures(&global, command).await,
         Command::Audit(command) => audit::audit(&global, command).await,
+        Command::Webhooks(command) => webhooks::run(&global, command).await,
         Command::Deliveries(command) => resources::deliveries(&global, command).await,
         Command::Events(command) => resources::events(&global, command).await,
     }

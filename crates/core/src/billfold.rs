@@ -14,8 +14,9 @@ use crate::erasure::ErasureLedger;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gateway::Gateway;
 use crate::name::{GatewayName, TenantId};
+use crate::outgoing::WebhookSender;
 use crate::schedule::Schedule;
-use crate::store::Store;
+use crate::store::{Changes, Commit, Store, StoreResult};
 use crate::use_cases::KnownKeys;
 use crate::vault::Vault;
 
@@ -34,6 +35,8 @@ struct Inner {
     public_url: Url,
     schedule: Schedule,
     work: Notify,
+    events: Notify,
+    sender: Option<Arc<dyn WebhookSender>>,
     development: bool,
     ledger: Option<Arc<dyn ErasureLedger>>,
     known_keys: KnownKeys,
@@ -51,6 +54,7 @@ pub struct BillfoldBuilder {
     development: bool,
     ledger: Option<Arc<dyn ErasureLedger>>,
     api_key_cache: Duration,
+    sender: Option<Arc<dyn WebhookSender>>,
 }
 
 impl Billfold {
@@ -68,6 +72,7 @@ impl Billfold {
             development: false,
             ledger: None,
             api_key_cache: Duration::from_secs(1),
+            sender: None,
         }
     }
 
@@ -107,6 +112,32 @@ impl Billfold {
 
     pub(crate) fn announce_work(&self) {
         self.inner.work.notify_one();
+    }
+
+    /// Waits until there are events for [`Billfold::fan_out_events`], or deliveries to webhook endpoints were asked
+    /// for.
+    pub async fn events_arrived(&self) {
+        self.inner.events.notified().await;
+    }
+
+    pub(crate) fn announce_events(&self) {
+        self.inner.events.notify_one();
+    }
+
+    /// Commits changes that have events, and announces these.
+    pub(crate) async fn commit(&self, changes: Changes) -> StoreResult<Commit> {
+        let told = !changes.events.is_empty();
+        let commit = self.inner.store.commit(changes).await?;
+        if told && commit == Commit::Applied {
+            self.announce_events();
+        }
+        Ok(commit)
+    }
+
+    /// How webhooks are sent; an embedder that gave no sender has no endpoints.
+    pub(crate) fn sender(&self) -> Result<&Arc<dyn WebhookSender>> {
+        let message = "this program does not send webhooks; its events can be read";
+        self.inner.sender.as_ref().ok_or_else(|| Error::new(ErrorKind::Unsupported, message))
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -195,6 +226,12 @@ impl BillfoldBuilder {
         self
     }
 
+    /// Sends events to webhook endpoints by this.
+    pub fn webhook_sender(mut self, sender: Arc<dyn WebhookSender>) -> Self {
+        self.sender = Some(sender);
+        self
+    }
+
     /// The finished value. Two gateways of one name are a configuration error.
     pub fn build(self) -> Result<Billfold> {
         let mut gateways = BTreeMap::new();
@@ -216,6 +253,8 @@ impl BillfoldBuilder {
             public_url: self.public_url,
             schedule: self.schedule,
             work: Notify::new(),
+            events: Notify::new(),
+            sender: self.sender,
             development: self.development,
             ledger: self.ledger,
             known_keys: KnownKeys::new(self.api_key_cache),

@@ -52,6 +52,13 @@ pub struct EventIdKind;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ApiKeyKind;
 
+/// Marks webhook endpoint ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WebhookEndpointKind;
+/// Marks the ids of deliveries to webhook endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EndpointDeliveryKind;
+
 impl IdKind for CustomerKind {
     const PREFIX: &'static str = "cus";
 }
@@ -80,6 +87,13 @@ impl IdKind for ApiKeyKind {
     const PREFIX: &'static str = "key";
 }
 
+impl IdKind for WebhookEndpointKind {
+    const PREFIX: &'static str = "whe";
+}
+impl IdKind for EndpointDeliveryKind {
+    const PREFIX: &'static str = "dlv";
+}
+
 /// `cus_…`: the merchant's payer.
 pub type CustomerId = Id<CustomerKind>;
 /// `ses_…`: one attempt to save a payment method. Also the reference given to the gateway.
@@ -98,6 +112,11 @@ pub type ErasureId = Id<ErasureKind>;
 pub type EventId = Id<EventIdKind>;
 /// `key_…`: the public half of an API key.
 pub type ApiKeyId = Id<ApiKeyKind>;
+
+/// `whe_…`: an address of the merchant's that events are sent to.
+pub type WebhookEndpointId = Id<WebhookEndpointKind>;
+/// `dlv_…`: one event on its way to one webhook endpoint.
+pub type EndpointDeliveryId = Id<EndpointDeliveryKind>;
 
 /// A text that is not an id of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -18,6 +18,7 @@ pub mod gateway;
 pub mod id;
 pub mod money;
 pub mod name;
+pub mod outgoing;
 pub mod payment_method;
 pub mod provider;
 pub mod registry;
@@ -35,5 +36,6 @@ pub mod view;
 pub use billfold::{Billfold, BillfoldBuilder};
 pub use error::{Error, ErrorKind, Result};
 pub use use_cases::{
-    ApiKeyView, CustomerSelector, DeliveryView, EventView, IssuedApiKey, Principal, StartSession,
+    ApiKeyView, ChangeEndpoint, CreateEndpoint, CustomerSelector, DeliveryView, EndpointSecret, EndpointTest,
+    EventView, IssuedApiKey, Principal, StartSession,
 };

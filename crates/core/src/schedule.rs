@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::entropy::{Entropy, EntropyError};
 use crate::session::{Session, SessionStatus};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
+/// As long as a receiver of webhooks may ask to be left alone.
+const MAX_RETRY_AFTER: Duration = HOUR;
 
 /// The times at which the sweeper and the workers try again.
 #[derive(Debug, Clone)]
@@ -33,6 +36,13 @@ pub struct Schedule {
     pub erasure_deadline: Duration,
     /// How long a webhook's body is kept.
     pub webhook_retention: Duration,
+    /// Between attempts to send an event to a webhook endpoint, each a fifth shorter or longer by chance. After the
+    /// last, it is given up.
+    pub endpoint_retries: Vec<Duration>,
+    /// An endpoint is disabled when every attempt has failed for this long.
+    pub endpoint_disable_after: Duration,
+    /// How long finished deliveries to webhook endpoints are kept.
+    pub endpoint_delivery_retention: Duration,
 }
 
 impl Default for Schedule {
@@ -57,6 +67,19 @@ impl Default for Schedule {
             erasure_retry: 5 * MINUTE,
             erasure_deadline: 24 * HOUR,
             webhook_retention: 30 * 24 * HOUR,
+            endpoint_retries: vec![
+                Duration::from_secs(5),
+                5 * MINUTE,
+                30 * MINUTE,
+                2 * HOUR,
+                5 * HOUR,
+                10 * HOUR,
+                14 * HOUR,
+                20 * HOUR,
+                24 * HOUR,
+            ],
+            endpoint_disable_after: 5 * 24 * HOUR,
+            endpoint_delivery_retention: 30 * 24 * HOUR,
         }
     }
 }
@@ -87,6 +110,21 @@ impl Schedule {
         (attempts < self.removal_attempts).then(|| now.plus(nth_or_last(&self.removals, attempts)))
     }
 
+    /// When an event is sent again after `attempts`, not before the receiver asked for it; `None` when it is given
+    /// up.
+    pub(crate) fn next_endpoint_attempt(
+        &self,
+        attempts: i64,
+        retry_after: Option<Duration>,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<Option<Timestamp>, EntropyError> {
+        let index = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
+        let Some(step) = self.endpoint_retries.get(index) else { return Ok(None) };
+        let asked = retry_after.unwrap_or_default().min(MAX_RETRY_AFTER);
+        Ok(Some(now.plus(jittered(*step, entropy)?.max(asked))))
+    }
+
     /// When the gateway is asked again about a method saved at `created_at` and still pending.
     pub(crate) fn next_method_check(&self, created_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
         let age = now.since(created_at);
@@ -96,7 +134,62 @@ impl Schedule {
     }
 }
 
+/// From four fifths to six fifths of `step`, so that what failed together does not come back together.
+fn jittered(step: Duration, entropy: &dyn Entropy) -> Result<Duration, EntropyError> {
+    let mut random = [0_u8; 4];
+    entropy.fill(&mut random)?;
+    let fifth = step / 5;
+    let share = u128::from(u32::from_be_bytes(random));
+    let added = 2 * fifth.as_millis() * share / u128::from(u32::MAX);
+    Ok(step - fifth + Duration::from_millis(u64::try_from(added).unwrap_or(0)))
+}
+
 fn nth_or_last(steps: &[Duration], attempts: i64) -> Duration {
     let index = usize::try_from(attempts.saturating_sub(1)).unwrap_or(0);
     steps.get(index).or(steps.last()).copied().unwrap_or(HOUR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::SystemEntropy;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_780_000_000_000);
+
+    /// Always the same byte.
+    #[derive(Debug)]
+    struct Constant(u8);
+
+    impl Entropy for Constant {
+        fn fill(&self, buffer: &mut [u8]) -> Result<(), EntropyError> {
+            buffer.fill(self.0);
+            Ok(())
+        }
+    }
+
+    fn wait(attempts: i64, retry_after: Option<u64>, entropy: &dyn Entropy) -> Option<Duration> {
+        let asked = retry_after.map(Duration::from_secs);
+        let next = Schedule::default().next_endpoint_attempt(attempts, asked, NOW, entropy).unwrap();
+        next.map(|next| next.since(NOW))
+    }
+
+    #[test]
+    fn each_wait_is_a_fifth_shorter_or_longer_at_most() {
+        for (index, step) in Schedule::default().endpoint_retries.iter().enumerate() {
+            let attempts = i64::try_from(index).unwrap() + 1;
+            assert_eq!(wait(attempts, None, &Constant(0)), Some(*step * 4 / 5));
+            assert_eq!(wait(attempts, None, &Constant(255)), Some(*step * 6 / 5));
+            let chance = wait(attempts, None, &SystemEntropy).unwrap();
+            assert!(chance >= *step * 4 / 5 && chance <= *step * 6 / 5, "{chance:?}");
+        }
+        assert_eq!(wait(10, None, &SystemEntropy), None, "the tenth attempt is the last");
+    }
+
+    #[test]
+    fn a_receiver_may_ask_for_time_but_not_for_more_than_an_hour() {
+        assert_eq!(wait(1, Some(90), &Constant(0)), Some(Duration::from_secs(90)));
+        assert_eq!(wait(1, Some(1), &Constant(0)), Some(Duration::from_secs(4)), "not sooner than planned");
+        assert_eq!(wait(1, Some(u64::MAX), &Constant(0)), Some(HOUR));
+        assert_eq!(wait(4, Some(90), &Constant(0)), Some(2 * HOUR * 4 / 5));
+    }
 }

@@ -17,13 +17,16 @@ pub enum Scope {
     VaultReveal,
     /// Erasing customers.
     Erase,
+    /// Webhook endpoints and their deliveries.
+    Webhooks,
     /// API keys and the audit trail.
     Admin,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 5] = [Self::Payments, Self::Vault, Self::VaultReveal, Self::Erase, Self::Admin];
+    pub const ALL: [Self; 6] =
+        [Self::Payments, Self::Vault, Self::VaultReveal, Self::Erase, Self::Webhooks, Self::Admin];
 
     /// The name in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
@@ -32,6 +35,7 @@ impl Scope {
             Self::Vault => "vault",
             Self::VaultReveal => "vault_reveal",
             Self::Erase => "erase",
+            Self::Webhooks => "webhooks",
             Self::Admin => "admin",
         }
     }
@@ -39,7 +43,7 @@ impl Scope {
 
 /// A text that names no scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected some of payments, vault, vault_reveal, erase, admin")]
+#[error("expected some of payments, vault, vault_reveal, erase, webhooks, admin")]
 pub struct InvalidScope;
 
 impl FromStr for Scope {

@@ -6,6 +6,7 @@
 //! decides every race.
 
 pub mod memory;
+mod outgoing;
 mod records;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use outgoing::{OutgoingStore, ReplayFilter};
 pub use records::{ApiKey, Delivery, DeliveryState, Event, Page, Removal};
 
 use crate::audit::{AuditDraft, AuditEntry};
@@ -21,8 +23,11 @@ use crate::clock::Timestamp;
 use crate::customer::{Customer, GatewayCustomer};
 use crate::erasure::{Erasure, Shred};
 use crate::error::{Error, ErrorKind, Retry};
-use crate::id::{ApiKeyId, CustomerId, ErasureId, PaymentMethodId, SessionId, VaultRecordId};
+use crate::id::{
+    ApiKeyId, CustomerId, ErasureId, PaymentMethodId, SessionId, VaultRecordId, WebhookEndpointId,
+};
 use crate::name::{GatewayName, TenantId};
+use crate::outgoing::{EndpointDelivery, WebhookEndpoint};
 use crate::payment_method::PaymentMethod;
 use crate::session::Session;
 use crate::vault::{Fingerprint, KeyCount, KeyId, KeyPurpose, Suite, VaultKey, VaultRecord, WrapperId};
@@ -93,6 +98,12 @@ pub struct Changes {
     pub deliveries: Vec<Write<Delivery>>,
     /// API keys.
     pub api_keys: Vec<Write<ApiKey>>,
+    /// Webhook endpoints.
+    pub webhook_endpoints: Vec<Write<WebhookEndpoint>>,
+    /// Deliveries to webhook endpoints, each of a stored endpoint; unique by (endpoint, event).
+    pub endpoint_deliveries: Vec<Write<EndpointDelivery>>,
+    /// Webhook endpoints to delete, by tenant and id, and their deliveries with them.
+    pub webhook_endpoint_deletes: Vec<(TenantId, WebhookEndpointId)>,
     /// Erasures; unique by (tenant, subject).
     pub erasures: Vec<Write<Erasure>>,
     /// Owners whose rows, values and keys are destroyed.
@@ -149,7 +160,7 @@ pub enum Commit {
 
 /// A database. Implementations are proven by the contract suite in `billfold-testkit`.
 #[async_trait]
-pub trait Store: fmt::Debug + Send + Sync {
+pub trait Store: OutgoingStore + fmt::Debug + Send + Sync {
     /// Brings the schema up to date; does nothing when it is. Refuses a schema newer than this
     /// program.
     async fn migrate(&self) -> StoreResult<()>;

@@ -3,8 +3,10 @@
 mod api_keys;
 mod cancel;
 mod customers;
+mod endpoint_deliveries;
 mod erase;
 mod events;
+mod fan_out;
 mod known_keys;
 mod methods;
 mod process;
@@ -12,16 +14,20 @@ mod receive;
 mod reconcile;
 mod remove;
 mod returns;
+mod send;
 mod settle;
 mod settle_method;
 mod start;
 mod validate;
+mod webhook_endpoints;
 
 pub use api_keys::{ApiKeyView, IssuedApiKey, Principal};
 pub(crate) use known_keys::KnownKeys;
 
 pub use events::{DeliveryView, EventView};
+pub use send::EndpointTest;
 pub use start::{CustomerSelector, StartSession};
+pub use webhook_endpoints::{ChangeEndpoint, CreateEndpoint, EndpointSecret};
 
 /// How often a use case reads again when its commit was stale. Each round means that someone else
 /// made progress, so the bound only guards against a defect.
@@ -46,4 +52,5 @@ mod sealed_kind {
     pub(super) const CUSTOMER_PROFILE: &str = "billfold.customer_profile";
     pub(super) const NEXT_ACTION: &str = "billfold.next_action";
     pub(super) const WEBHOOK: &str = "billfold.webhook";
+    pub(super) const WEBHOOK_SECRET: &str = "billfold.webhook_secret";
 }

@@ -24,7 +24,7 @@ use url::Url;
 use crate::config::{Config, GatewayConfig};
 use crate::limit::RevealLimit;
 use crate::metrics::Metrics;
-use crate::{config_audit, http, routes, vault, workers};
+use crate::{config_audit, hooks, http, routes, vault, workers};
 
 /// The program: use cases, configuration, and which providers are linked.
 #[derive(Debug, Clone)]
@@ -78,10 +78,25 @@ impl App {
         let while_open = config.workers.ask_after_seconds.iter().copied().map(Duration::from_secs).collect();
         let lease = Duration::from_secs(config.workers.lease_seconds.max(1));
         let webhook_retention = vault::webhook_retention(&config);
-        let schedule = Schedule { while_open, lease, webhook_retention, ..Schedule::default() };
+        let schedule = Schedule {
+            while_open,
+            lease,
+            webhook_retention,
+            endpoint_retries: config
+                .webhooks
+                .retry_after_seconds
+                .iter()
+                .copied()
+                .map(Duration::from_secs)
+                .collect(),
+            endpoint_disable_after: days(config.webhooks.disable_after_days),
+            endpoint_delivery_retention: days(config.webhooks.delivery_retention_days),
+            ..Schedule::default()
+        };
         let mut builder = Billfold::builder(store, vault, public_url.clone())
             .schedule(schedule)
             .api_key_cache(Duration::from_millis(config.server.api_key_cache_ms))
+            .webhook_sender(Arc::new(hooks::sender(&config)?))
             .development(config.server.development);
         if let Some(ledger) = vault::ledger(&config) {
             builder = builder.erasure_ledger(Arc::new(ledger));
@@ -117,12 +132,18 @@ impl App {
         if self.config.workers.enabled {
             let interval = Duration::from_millis(self.config.workers.interval_ms.max(50));
             workers::start(&self.billfold, interval, &stop, &tasks);
+            let at_once = self.config.webhooks.max_endpoints_at_once;
+            hooks::start(&self.billfold, at_once, interval, &stop, &tasks);
         }
         tasks.close();
         http::serve(listener, self.router(), self.config.server.max_connections, stop).await;
         tasks.wait().await;
         Ok(())
     }
+}
+
+fn days(count: u32) -> Duration {
+    Duration::from_secs(u64::from(count) * 24 * 60 * 60)
 }
 
 /// Opens the configured database.

@@ -4,6 +4,7 @@
 mod layers;
 mod secrets;
 mod vault;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use url::Url;
 use layers::Layers;
 use secrets::ReadFrom;
 pub use vault::VaultConfig;
+pub use webhooks::WebhooksConfig;
 
 /// The embedded defaults, with comments: the documentation of every key.
 pub const DEFAULTS: &str = include_str!("../billfold.default.toml");
@@ -46,6 +48,8 @@ pub struct Config {
     pub log: LogConfig,
     /// `[workers]`
     pub workers: WorkersConfig,
+    /// `[webhooks]`
+    pub webhooks: WebhooksConfig,
     /// `[gateways.<name>]`
     pub gateways: BTreeMap<String, GatewayConfig>,
     /// Where each key was set.

@@ -161,6 +161,20 @@ impl<T: std::str::FromStr, S: Send + Sync> FromRequestParts<S> for PathId<T> {
     }
 }
 
+/// Two ids in the path, of which the same holds.
+pub(crate) struct PathIds<A, B>(pub(crate) A, pub(crate) B);
+
+impl<A: std::str::FromStr, B: std::str::FromStr, S: Send + Sync> FromRequestParts<S> for PathIds<A, B> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let missing = || Problem::from(Error::not_found("object"));
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((one, two)) = path.map_err(|_| missing())?;
+        one.parse().ok().zip(two.parse().ok()).map(|(one, two)| Self(one, two)).ok_or_else(missing)
+    }
+}
+
 /// The query's pairs, each key at most once and only known ones.
 pub(crate) struct QueryPairs(Vec<(String, String)>);
 

@@ -9,6 +9,7 @@ mod auth;
 pub mod config;
 mod config_audit;
 mod extract;
+mod hooks;
 mod http;
 mod limit;
 mod logging;

@@ -12,6 +12,7 @@ mod metrics;
 mod returns;
 mod sessions;
 mod vault;
+mod webhook_endpoints;
 mod webhooks;
 
 use std::time::Duration;
@@ -85,6 +86,33 @@ pub const ROUTES: &[Route] = &[
     tenant(Scope::Payments, "/v1/gateways/{name}/check", &["POST"], gateways::check_route),
     tenant(Scope::Payments, "/v1/deliveries", &["GET"], inbox::deliveries_route),
     tenant(Scope::Payments, "/v1/events", &["GET"], inbox::events_route),
+    tenant(Scope::Webhooks, "/v1/webhook-endpoints", &["GET", "POST"], webhook_endpoints::collection),
+    tenant(
+        Scope::Webhooks,
+        "/v1/webhook-endpoints/{id}",
+        &["DELETE", "GET", "PATCH"],
+        webhook_endpoints::item,
+    ),
+    tenant(
+        Scope::Webhooks,
+        "/v1/webhook-endpoints/{id}/rotate-secret",
+        &["POST"],
+        webhook_endpoints::rotate_route,
+    ),
+    tenant(Scope::Webhooks, "/v1/webhook-endpoints/{id}/test", &["POST"], webhook_endpoints::test_route),
+    tenant(
+        Scope::Webhooks,
+        "/v1/webhook-endpoints/{id}/deliveries",
+        &["GET"],
+        webhook_endpoints::deliveries_route,
+    ),
+    tenant(
+        Scope::Webhooks,
+        "/v1/webhook-endpoints/{id}/deliveries/{delivery}/replay",
+        &["POST"],
+        webhook_endpoints::replay_one_route,
+    ),
+    tenant(Scope::Webhooks, "/v1/webhook-endpoints/{id}/replay", &["POST"], webhook_endpoints::replay_route),
     tenant(Scope::Admin, "/v1/api-keys", &["GET", "POST"], keys::collection),
     tenant(Scope::Admin, "/v1/api-keys/{id}/revoke", &["POST"], keys::revoke_route),
     tenant(Scope::Vault, "/v1/vault/records", &["GET", "POST"], vault::collection),

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 const BATCH: u32 = 20;
-/// Vault records that end are deleted without asking anybody.
+/// Vault records that end, and deliveries that are old, are deleted without asking anybody.
 const EXPIRED: u32 = 200;
 const AFTER_ERROR: Duration = Duration::from_secs(2);
 
@@ -37,7 +37,8 @@ async fn sweep(billfold: &Billfold) -> Result<usize> {
     let (sessions, methods) = (billfold.reconcile(BATCH).await, billfold.recheck_methods(BATCH).await);
     let erasures = billfold.continue_erasures(BATCH).await;
     let expired = billfold.vault().sweep_expired(EXPIRED).await;
-    Ok(sessions? + methods? + erasures? + expired?)
+    let delivered = billfold.sweep_webhook_deliveries(EXPIRED).await;
+    Ok(sessions? + methods? + erasures? + expired? + delivered?)
 }
 
 /// Works while there is work, then waits until some is announced or the interval is over. An error

@@ -97,7 +97,10 @@ pub(crate) fn refuse_nul(changes: &Changes) -> Result<(), StoreError> {
     let keys = changes.api_keys.iter().map(|(Write::Insert(row) | Write::Update(row))| row.name.as_str());
     let summaries =
         changes.deliveries.iter().map(|(Write::Insert(row) | Write::Update(row))| row.summary.as_str());
-    if customers.chain(keys).chain(summaries).any(|text| text.contains('\0')) {
+    let endpoints = changes.webhook_endpoints.iter();
+    let descriptions =
+        endpoints.filter_map(|(Write::Insert(row) | Write::Update(row))| row.description.as_deref());
+    if customers.chain(keys).chain(summaries).chain(descriptions).any(|text| text.contains('\0')) {
         return Err(StoreError {
             message: "text must not contain the character NUL".to_owned(),
             transient: false,

@@ -4,6 +4,7 @@ mod audit;
 mod customers;
 mod methods;
 mod others;
+mod outgoing;
 mod sessions;
 mod vault;
 
@@ -11,5 +12,6 @@ pub(crate) use audit::{AuditRow, ErasureRow};
 pub(crate) use customers::{CustomerRow, GatewayCustomerRow};
 pub(crate) use methods::{MethodRow, RemovalRow};
 pub(crate) use others::{ApiKeyRow, DeliveryRow, EventRow, NewEventRow};
+pub(crate) use outgoing::{EndpointDeliveryRow, WebhookEndpointRow};
 pub(crate) use sessions::SessionRow;
 pub(crate) use vault::{VaultKeyRow, VaultRow};

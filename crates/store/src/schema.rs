@@ -194,6 +194,46 @@ diesel::table! {
 }
 
 diesel::table! {
+    webhook_endpoints (id) {
+        id -> Text,
+        tenant -> Text,
+        url -> Text,
+        events -> Text,
+        description -> Nullable<Text>,
+        disabled -> Nullable<Text>,
+        failing_since -> Nullable<BigInt>,
+        secret -> Text,
+        previous_secret -> Nullable<Text>,
+        previous_secret_until -> Nullable<BigInt>,
+        event_cursor -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    endpoint_deliveries (id) {
+        id -> Text,
+        tenant -> Text,
+        endpoint_id -> Text,
+        event_id -> Text,
+        sequence -> BigInt,
+        event_name -> Text,
+        object_id -> Text,
+        state -> Text,
+        attempts -> BigInt,
+        next_attempt_at -> Nullable<BigInt>,
+        last_attempt_at -> Nullable<BigInt>,
+        last_status -> Nullable<BigInt>,
+        last_error -> Nullable<Text>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
     __diesel_schema_migrations (version) {
         version -> Text,
     }
@@ -202,3 +242,5 @@ diesel::table! {
 diesel::joinable!(vault_records -> vault_keys (key_id));
 diesel::allow_tables_to_appear_in_same_query!(vault_records, vault_keys);
 diesel::allow_tables_to_appear_in_same_query!(removals, payment_methods);
+diesel::allow_tables_to_appear_in_same_query!(webhook_endpoints, endpoint_deliveries);
+diesel::allow_tables_to_appear_in_same_query!(webhook_endpoints, events);

@@ -11,14 +11,16 @@ use billfold_core::clock::Timestamp;
 use billfold_core::customer::{Customer, GatewayCustomer};
 use billfold_core::erasure::Erasure;
 use billfold_core::id::{
-    ApiKeyId, CustomerId, DeliveryId, ErasureId, PaymentMethodId, SessionId, VaultRecordId,
+    ApiKeyId, CustomerId, DeliveryId, EndpointDeliveryId, ErasureId, PaymentMethodId, SessionId,
+    VaultRecordId, WebhookEndpointId,
 };
 use billfold_core::name::{GatewayName, TenantId};
+use billfold_core::outgoing::{EndpointDelivery, EndpointDeliveryState, WebhookEndpoint};
 use billfold_core::payment_method::PaymentMethod;
 use billfold_core::session::Session;
 use billfold_core::store::{
-    ApiKey, Changes, Commit, Delivery, DeliveryState, Event, KeyFilter, Page, RecordFilter, Removal, Store,
-    StoreError, StoreResult, VaultPut,
+    ApiKey, Changes, Commit, Delivery, DeliveryState, Event, KeyFilter, OutgoingStore, Page, RecordFilter,
+    Removal, ReplayFilter, Store, StoreError, StoreResult, VaultPut,
 };
 use billfold_core::vault::{Fingerprint, KeyCount, KeyId, KeyPurpose, VaultKey, VaultRecord};
 
@@ -147,5 +149,31 @@ behind! {
         fn events_after(tenant: &TenantId, after: i64, limit: u32) -> Vec<Event>;
         fn api_key(id: ApiKeyId) -> Option<ApiKey>;
         fn api_keys(tenant: &TenantId) -> Vec<ApiKey>;
+    }
+}
+
+macro_rules! through {
+    ($store:ident { $(fn $name:ident($($argument:ident: $type:ty),*) -> $row:ty;)* }) => {
+        #[async_trait]
+        impl $store for Behind {
+            $(async fn $name(&self, $($argument: $type),*) -> StoreResult<$row> {
+                self.store.$name($($argument),*).await
+            })*
+        }
+    };
+}
+
+through! {
+    OutgoingStore {
+        fn webhook_endpoint(tenant: &TenantId, id: WebhookEndpointId) -> Option<WebhookEndpoint>;
+        fn webhook_endpoints(tenant: &TenantId, page: Page<WebhookEndpointId>) -> Vec<WebhookEndpoint>;
+        fn webhook_endpoints_behind(limit: u32) -> Vec<WebhookEndpoint>;
+        fn webhook_endpoints_due(now: Timestamp, limit: u32) -> Vec<(TenantId, WebhookEndpointId)>;
+        fn last_event_sequence(tenant: &TenantId) -> i64;
+        fn endpoint_delivery(tenant: &TenantId, id: EndpointDeliveryId) -> Option<EndpointDelivery>;
+        fn endpoint_deliveries(tenant: &TenantId, endpoint: WebhookEndpointId, state: Option<EndpointDeliveryState>, page: Page<EndpointDeliveryId>) -> Vec<EndpointDelivery>;
+        fn endpoint_deliveries_to_replay(tenant: &TenantId, endpoint: WebhookEndpointId, filter: ReplayFilter, limit: u32) -> Vec<EndpointDelivery>;
+        fn claim_endpoint_deliveries(endpoint: WebhookEndpointId, now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<EndpointDelivery>;
+        fn sweep_endpoint_deliveries(before: Timestamp, limit: u32) -> usize;
     }
 }

@@ -5,6 +5,7 @@ mod audit;
 mod claims;
 mod erasures;
 mod keys;
+mod outgoing;
 mod rows;
 mod samples;
 mod vault;
@@ -27,6 +28,7 @@ pub fn trials() -> Vec<Trial> {
     trials.extend(vault::trials());
     trials.extend(erasures::trials());
     trials.extend(audit::trials());
+    trials.extend(outgoing::trials());
     trials
 }
 

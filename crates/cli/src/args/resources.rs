@@ -151,8 +151,8 @@ pub(crate) enum KeysCommand {
         /// What it is for.
         #[arg(long)]
         name: String,
-        /// What its bearer may do: payments, vault, vault_reveal, erase or admin. May be given several
-        /// times; payments if left out.
+        /// What its bearer may do: payments, vault, vault_reveal, erase, webhooks or admin. May be
+        /// given several times; payments if left out.
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<String>,
     },

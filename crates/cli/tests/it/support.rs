@@ -81,7 +81,7 @@ impl World {
             .build()
             .unwrap();
         let mut world = Self { sandbox, folder, port, database, http, api_key: String::new(), server: None };
-        world.api_key = world.issue(&["payments", "vault", "vault_reveal", "erase", "admin"]);
+        world.api_key = world.issue(&["payments", "vault", "vault_reveal", "erase", "webhooks", "admin"]);
         world.start_server().await;
         world
     }

@@ -242,7 +242,7 @@ impl Billfold {
                 changes.events.push(self.event("customer.erased", &tenant, owner.clone(), &data)?);
             }
             changes.shreds.push(shred);
-            let commit = self.store().commit(changes).await?;
+            let commit = self.commit(changes).await?;
             self.vault().forget(&tenant, &owner);
             if commit == Commit::Applied {
                 return Ok(ErasureView::from(&erasure));

@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::{DeliveryId, EventId};
 use crate::name::{GatewayName, TenantId};
+use crate::outgoing::EVENT_TYPES;
 use crate::payment_method::PaymentMethod;
 use crate::session::Session;
 use crate::store::{Delivery, DeliveryState, Event, Page};
@@ -105,7 +106,19 @@ impl Billfold {
         self.event(name, &method.tenant, method.id.to_string(), &PaymentMethodView::from(method))
     }
 
+    /// An event of a type that endpoints can ask for.
     pub(super) fn event<T: Serialize>(
+        &self,
+        name: &str,
+        tenant: &TenantId,
+        object_id: String,
+        data: &T,
+    ) -> Result<Event> {
+        debug_assert!(EVENT_TYPES.contains(&name), "{name} is missing in EVENT_TYPES");
+        self.event_unlisted(name, tenant, object_id, data)
+    }
+
+    pub(super) fn event_unlisted<T: Serialize>(
         &self,
         name: &str,
         tenant: &TenantId,
@@ -126,7 +139,7 @@ impl Billfold {
     }
 }
 
-fn event_view(event: Event) -> Result<EventView> {
+pub(super) fn event_view(event: Event) -> Result<EventView> {
     let data =
         serde_json::from_str(&event.data).map_err(|_| Error::internal("a stored event is not JSON"))?;
     let Event { id, sequence, name, object_id, created_at, .. } = event;

@@ -59,7 +59,7 @@ impl Billfold {
             method.version += 1;
             changes.events.push(self.method_event("payment_method.default_changed", &method)?);
             changes.methods.push(Write::Update(method.clone()));
-            if self.store().commit(changes).await? == Commit::Applied {
+            if self.commit(changes).await? == Commit::Applied {
                 return Ok(PaymentMethodView::from(&method));
             }
         }
@@ -98,7 +98,7 @@ impl Billfold {
             method.version += 1;
             changes.events.push(self.method_event("payment_method.deleted", &method)?);
             changes.methods.push(Write::Update(method.clone()));
-            if self.store().commit(changes).await? == Commit::Applied {
+            if self.commit(changes).await? == Commit::Applied {
                 return Ok(PaymentMethodView::from(&method));
             }
         }

@@ -86,7 +86,7 @@ impl Billfold {
         let events = vec![self.session_event("session.expired", &session)?];
         let vault_deletes = link.into_iter().collect();
         let sessions = vec![Write::Update(session)];
-        self.store().commit(Changes { sessions, vault_deletes, events, ..Changes::default() }).await?;
+        self.commit(Changes { sessions, vault_deletes, events, ..Changes::default() }).await?;
         Ok(())
     }
 

@@ -31,7 +31,7 @@ impl Billfold {
         for _ in 0..MAX_ROUNDS {
             let Some(next) = transition(session.status, conclusive(&observed)) else { return Ok(session) };
             let (changes, settled) = self.settlement(gateway, &session, &observed, next, via).await?;
-            if self.store().commit(changes).await? == Commit::Applied {
+            if self.commit(changes).await? == Commit::Applied {
                 tracing::info!(session = %settled.id, status = settled.status.as_str(), via = ?via, "session settled");
                 return Ok(settled);
             }

@@ -29,7 +29,7 @@ impl Billfold {
             };
             let changes =
                 Changes { methods: vec![Write::Update(changed.clone())], events, ..Changes::default() };
-            if self.store().commit(changes).await? == Commit::Applied {
+            if self.commit(changes).await? == Commit::Applied {
                 return Ok(changed);
             }
             let stored = self.store().method(&method.tenant, method.id).await?;

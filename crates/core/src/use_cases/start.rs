@@ -374,7 +374,7 @@ impl Billfold {
         let events = vec![self.session_event("session.failed", &failed)?];
         let changes = Changes { sessions: vec![Write::Update(failed)], events, ..Changes::default() };
         // Stale means that a webhook was quicker, and what it brought is the truth.
-        self.store().commit(changes).await?;
+        self.commit(changes).await?;
         Ok(())
     }
 

@@ -17,4 +17,5 @@ mod rotation;
 mod support;
 mod vault;
 mod vault_limits;
+mod webhook_endpoints;
 mod webhooks;

@@ -7,6 +7,7 @@ use billfold_core::clock::{ManualClock, Timestamp};
 use billfold_core::erasure::ErasureLedger;
 use billfold_core::gateway::Gateway;
 use billfold_core::name::{GatewayName, TenantId};
+use billfold_core::outgoing::WebhookSender;
 use billfold_core::provider::{CustomerProfile, ReturnRequest, WebhookDelivery};
 use billfold_core::schedule::Schedule;
 use billfold_core::secret::ExposeSecret;
@@ -38,6 +39,7 @@ pub(crate) struct Setup {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) ledger: Option<Arc<dyn ErasureLedger>>,
     pub(crate) schedule: Schedule,
+    pub(crate) sender: Option<Arc<dyn WebhookSender>>,
 }
 
 pub(crate) struct World {
@@ -68,6 +70,7 @@ impl World {
             clock: Arc::new(ManualClock::new(Timestamp::from_millis(1_780_000_000_000))),
             ledger: None,
             schedule: Schedule::default(),
+            sender: None,
         };
         change(&mut setup);
         Self::of(setup)
@@ -103,6 +106,9 @@ impl World {
         }
         if let Some(ledger) = &setup.ledger {
             builder = builder.erasure_ledger(ledger.clone());
+        }
+        if let Some(sender) = &setup.sender {
+            builder = builder.webhook_sender(sender.clone());
         }
         Self {
             billfold: builder.build().unwrap(),

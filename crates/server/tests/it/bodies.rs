@@ -39,16 +39,21 @@ impl Endpoint {
 }
 
 /// Routes that change something and read no body.
-const BODILESS: [&str; 4] = [
+const BODILESS: [&str; 6] = [
     "/v1/sessions/{id}/cancel",
     "/v1/gateways/{name}/check",
     "/v1/api-keys/{id}/revoke",
+    "/v1/webhook-endpoints/{id}/test",
+    "/v1/webhook-endpoints/{id}/deliveries/{delivery}/replay",
     "/v1/vault/records/{id}/reveal",
 ];
 
 async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
     let saved = app.save_card("c-1", "one").await;
     let method = saved["payment_methods"][0].as_str().unwrap();
+    let endpoint = json!({"url": "https://shop.example/first"});
+    let endpoint = app.post("/v1/webhook-endpoints", &endpoint).await.ok(201);
+    let endpoint = format!("/v1/webhook-endpoints/{}", endpoint["id"].as_str().unwrap());
     let record = json!({"owner": "user-2", "kind": "note", "value": "x", "on_conflict": "keep"});
     let record = app.post("/v1/vault/records", &record).await.json();
     vec![
@@ -110,6 +115,38 @@ async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
         },
         Endpoint {
             method: "POST",
+            route: "/v1/webhook-endpoints",
+            path: "/v1/webhook-endpoints".into(),
+            good: json!({"url": "https://shop.example/hooks", "events": ["session.*"]}),
+            required: &["/url"],
+            limit: MAX_BODY,
+        },
+        Endpoint {
+            method: "PATCH",
+            route: "/v1/webhook-endpoints/{id}",
+            path: endpoint.clone(),
+            good: json!({"events": ["*"], "state": "disabled", "description": "x"}),
+            required: &[],
+            limit: MAX_BODY,
+        },
+        Endpoint {
+            method: "POST",
+            route: "/v1/webhook-endpoints/{id}/rotate-secret",
+            path: format!("{endpoint}/rotate-secret"),
+            good: json!({"overlap_seconds": 60}),
+            required: &[],
+            limit: MAX_BODY,
+        },
+        Endpoint {
+            method: "POST",
+            route: "/v1/webhook-endpoints/{id}/replay",
+            path: format!("{endpoint}/replay"),
+            good: json!({"after_sequence": 0}),
+            required: &[],
+            limit: MAX_BODY,
+        },
+        Endpoint {
+            method: "POST",
             route: "/v1/audit/verify",
             path: "/v1/audit/verify".into(),
             good: json!({"head": "1:00"}),
@@ -122,8 +159,13 @@ async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
 /// How many rows there are of everything, to see that nothing was made.
 async fn count(app: &TestApp) -> Vec<usize> {
     let mut counts = vec![app.gateway.calls().len()];
-    for list in ["/v1/sessions?limit=100", "/v1/customers?limit=100", "/v1/api-keys", "/v1/events?limit=100"]
-    {
+    for list in [
+        "/v1/sessions?limit=100",
+        "/v1/customers?limit=100",
+        "/v1/api-keys",
+        "/v1/events?limit=100",
+        "/v1/webhook-endpoints?limit=100",
+    ] {
         counts.push(app.get(list).await.ok(200)["data"].as_array().unwrap().len());
     }
     counts

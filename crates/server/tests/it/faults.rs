@@ -31,7 +31,7 @@ async fn a_panic_in_the_database_is_an_internal_error_everywhere() {
     app.store.feel(Mood::Panics);
     for route in ROUTES.iter().filter(|route| matches!(route.access, Access::Tenant(_))) {
         for method in route.methods {
-            let path = route.path.replace("{id}", "x").replace("{name}", "x");
+            let path = route.path.replace("{id}", "x").replace("{name}", "x").replace("{delivery}", "x");
             app.call(method, &path).key(&app.key).send().await.problem(500, "internal");
         }
     }
@@ -48,7 +48,7 @@ async fn a_database_that_is_down_is_said_to_be() {
         app.store.feel(mood);
         for route in ROUTES.iter().filter(|route| matches!(route.access, Access::Tenant(_))) {
             for method in route.methods {
-                let path = route.path.replace("{id}", "x").replace("{name}", "x");
+                let path = route.path.replace("{id}", "x").replace("{name}", "x").replace("{delivery}", "x");
                 let answer = app.call(method, &path).key(&app.key).send().await;
                 answer.problem(503, "store_unavailable");
                 assert_eq!(answer.header("retry-after"), retry_after);

@@ -10,9 +10,11 @@ use billfold_core::customer::{Customer, GatewayCustomer};
 use billfold_core::erasure::Erasure;
 use billfold_core::error::{Fault, Retry};
 use billfold_core::id::{
-    ApiKeyId, CustomerId, DeliveryId, ErasureId, PaymentMethodId, SessionId, VaultRecordId,
+    ApiKeyId, CustomerId, DeliveryId, EndpointDeliveryId, ErasureId, PaymentMethodId, SessionId,
+    VaultRecordId, WebhookEndpointId,
 };
 use billfold_core::name::{GatewayName, TenantId};
+use billfold_core::outgoing::{EndpointDelivery, EndpointDeliveryState, WebhookEndpoint};
 use billfold_core::payment_method::PaymentMethod;
 use billfold_core::provider::{
     CallContext, CreateSession, Deletion, ProviderMethod, ProviderSession, ReturnHint, ReturnRequest,
@@ -21,8 +23,8 @@ use billfold_core::provider::{
 use billfold_core::session::Session;
 use billfold_core::store::memory::MemoryStore;
 use billfold_core::store::{
-    ApiKey, Changes, Commit, Delivery, DeliveryState, Event, KeyFilter, Page, RecordFilter, Removal, Store,
-    StoreError, StoreResult, VaultPut,
+    ApiKey, Changes, Commit, Delivery, DeliveryState, Event, KeyFilter, OutgoingStore, Page, RecordFilter,
+    Removal, ReplayFilter, Store, StoreError, StoreResult, VaultPut,
 };
 use billfold_core::vault::{Fingerprint, KeyCount, KeyId, KeyPurpose, VaultKey, VaultRecord};
 use billfold_core::{Error, ErrorKind, Result};
@@ -197,9 +199,9 @@ impl MoodyStore {
 
 /// Every method first shows the mood, then asks the store inside.
 macro_rules! moody {
-    ($($name:ident($($argument:ident: $type:ty),*) -> $row:ty;)*) => {
+    ($store:ident { $($name:ident($($argument:ident: $type:ty),*) -> $row:ty;)* }) => {
         #[async_trait]
-        impl Store for MoodyStore {
+        impl $store for MoodyStore {
             $(async fn $name(&self, $($argument: $type),*) -> StoreResult<$row> {
                 self.mood().await?;
                 self.inner.$name($($argument),*).await
@@ -209,55 +211,79 @@ macro_rules! moody {
 }
 
 moody! {
-    migrate() -> ();
-    ping() -> ();
-    commit(changes: Changes) -> Commit;
-    customer(tenant: &TenantId, id: CustomerId) -> Option<Customer>;
-    customer_by_reference(tenant: &TenantId, reference: &str) -> Option<Customer>;
-    customers(tenant: &TenantId, page: Page<CustomerId>) -> Vec<Customer>;
-    gateway_customer(tenant: &TenantId, gateway: &GatewayName, customer: CustomerId) -> Option<GatewayCustomer>;
-    session(tenant: &TenantId, id: SessionId) -> Option<Session>;
-    session_of_any_tenant(id: SessionId) -> Option<Session>;
-    session_by_provider_reference(tenant: &TenantId, gateway: &GatewayName, reference: &str) -> Option<Session>;
-    sessions(tenant: &TenantId, customer: Option<CustomerId>, page: Page<SessionId>) -> Vec<Session>;
-    claim_sessions(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Session>;
-    method(tenant: &TenantId, id: PaymentMethodId) -> Option<PaymentMethod>;
-    methods(tenant: &TenantId, customer: CustomerId, page: Page<PaymentMethodId>) -> Vec<PaymentMethod>;
-    default_method(tenant: &TenantId, customer: CustomerId) -> Option<PaymentMethod>;
-    method_by_token(tenant: &TenantId, gateway: &GatewayName, token: &Fingerprint) -> Option<PaymentMethod>;
-    method_by_instrument(
-        tenant: &TenantId, gateway: &GatewayName, customer: CustomerId, instrument: &Fingerprint, usage: Usage
-    ) -> Option<PaymentMethod>;
-    token_was_deleted(tenant: &TenantId, gateway: &GatewayName, token: &Fingerprint) -> bool;
-    claim_methods(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<PaymentMethod>;
-    vault_record(tenant: &TenantId, id: VaultRecordId) -> Option<VaultRecord>;
-    vault_records(tenant: &TenantId, ids: &[VaultRecordId]) -> Vec<VaultRecord>;
-    vault_records_of(
-        tenant: &TenantId, owner: &str, kind: Option<&str>, page: Page<VaultRecordId>
-    ) -> Vec<VaultRecord>;
-    vault_record_by_fingerprint(
-        tenant: &TenantId, owner: &str, kind: &str, fingerprint: &Fingerprint
-    ) -> Option<VaultRecord>;
-    vault_put(record: &VaultRecord, now: Timestamp) -> VaultPut;
-    sweep_vault_records(now: Timestamp, limit: u32) -> Vec<(TenantId, VaultRecordId)>;
-    vault_records_all(filter: &RecordFilter, after: Option<VaultRecordId>, limit: u32) -> Vec<VaultRecord>;
-    count_vault_records(filter: &RecordFilter) -> i64;
-    vault_key(tenant: &TenantId, id: KeyId) -> Option<VaultKey>;
-    primary_vault_key(tenant: &TenantId, subject: &str, purpose: KeyPurpose) -> Option<VaultKey>;
-    vault_keys(filter: &KeyFilter, after: Option<KeyId>, limit: u32) -> Vec<VaultKey>;
-    vault_key_counts() -> Vec<KeyCount>;
-    erasure(tenant: &TenantId, id: ErasureId) -> Option<Erasure>;
-    erasure_of(tenant: &TenantId, subject: &Fingerprint) -> Option<Erasure>;
-    erasures(tenant: &TenantId, page: Page<ErasureId>) -> Vec<Erasure>;
-    claim_erasures(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Erasure>;
-    audit_entries(tenant: &TenantId, after: i64, limit: u32) -> Vec<AuditEntry>;
-    last_audit_entry(tenant: &TenantId, action: &str) -> Option<AuditEntry>;
-    removals_of(tenant: &TenantId, customer: CustomerId) -> Vec<Removal>;
-    delivery_by_key(gateway: &GatewayName, key: &Fingerprint) -> Option<Delivery>;
-    deliveries(tenant: &TenantId, state: Option<DeliveryState>, page: Page<DeliveryId>) -> Vec<Delivery>;
-    claim_deliveries(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Delivery>;
-    claim_removals(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Removal>;
-    events_after(tenant: &TenantId, after: i64, limit: u32) -> Vec<Event>;
-    api_key(id: ApiKeyId) -> Option<ApiKey>;
-    api_keys(tenant: &TenantId) -> Vec<ApiKey>;
+    Store {
+        migrate() -> ();
+        ping() -> ();
+        commit(changes: Changes) -> Commit;
+        customer(tenant: &TenantId, id: CustomerId) -> Option<Customer>;
+        customer_by_reference(tenant: &TenantId, reference: &str) -> Option<Customer>;
+        customers(tenant: &TenantId, page: Page<CustomerId>) -> Vec<Customer>;
+        gateway_customer(tenant: &TenantId, gateway: &GatewayName, customer: CustomerId) -> Option<GatewayCustomer>;
+        session(tenant: &TenantId, id: SessionId) -> Option<Session>;
+        session_of_any_tenant(id: SessionId) -> Option<Session>;
+        session_by_provider_reference(tenant: &TenantId, gateway: &GatewayName, reference: &str) -> Option<Session>;
+        sessions(tenant: &TenantId, customer: Option<CustomerId>, page: Page<SessionId>) -> Vec<Session>;
+        claim_sessions(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Session>;
+        method(tenant: &TenantId, id: PaymentMethodId) -> Option<PaymentMethod>;
+        methods(tenant: &TenantId, customer: CustomerId, page: Page<PaymentMethodId>) -> Vec<PaymentMethod>;
+        default_method(tenant: &TenantId, customer: CustomerId) -> Option<PaymentMethod>;
+        method_by_token(tenant: &TenantId, gateway: &GatewayName, token: &Fingerprint) -> Option<PaymentMethod>;
+        method_by_instrument(
+            tenant: &TenantId, gateway: &GatewayName, customer: CustomerId, instrument: &Fingerprint, usage: Usage
+        ) -> Option<PaymentMethod>;
+        token_was_deleted(tenant: &TenantId, gateway: &GatewayName, token: &Fingerprint) -> bool;
+        claim_methods(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<PaymentMethod>;
+        vault_record(tenant: &TenantId, id: VaultRecordId) -> Option<VaultRecord>;
+        vault_records(tenant: &TenantId, ids: &[VaultRecordId]) -> Vec<VaultRecord>;
+        vault_records_of(
+            tenant: &TenantId, owner: &str, kind: Option<&str>, page: Page<VaultRecordId>
+        ) -> Vec<VaultRecord>;
+        vault_record_by_fingerprint(
+            tenant: &TenantId, owner: &str, kind: &str, fingerprint: &Fingerprint
+        ) -> Option<VaultRecord>;
+        vault_put(record: &VaultRecord, now: Timestamp) -> VaultPut;
+        sweep_vault_records(now: Timestamp, limit: u32) -> Vec<(TenantId, VaultRecordId)>;
+        vault_records_all(filter: &RecordFilter, after: Option<VaultRecordId>, limit: u32) -> Vec<VaultRecord>;
+        count_vault_records(filter: &RecordFilter) -> i64;
+        vault_key(tenant: &TenantId, id: KeyId) -> Option<VaultKey>;
+        primary_vault_key(tenant: &TenantId, subject: &str, purpose: KeyPurpose) -> Option<VaultKey>;
+        vault_keys(filter: &KeyFilter, after: Option<KeyId>, limit: u32) -> Vec<VaultKey>;
+        vault_key_counts() -> Vec<KeyCount>;
+        erasure(tenant: &TenantId, id: ErasureId) -> Option<Erasure>;
+        erasure_of(tenant: &TenantId, subject: &Fingerprint) -> Option<Erasure>;
+        erasures(tenant: &TenantId, page: Page<ErasureId>) -> Vec<Erasure>;
+        claim_erasures(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Erasure>;
+        audit_entries(tenant: &TenantId, after: i64, limit: u32) -> Vec<AuditEntry>;
+        last_audit_entry(tenant: &TenantId, action: &str) -> Option<AuditEntry>;
+        removals_of(tenant: &TenantId, customer: CustomerId) -> Vec<Removal>;
+        delivery_by_key(gateway: &GatewayName, key: &Fingerprint) -> Option<Delivery>;
+        deliveries(tenant: &TenantId, state: Option<DeliveryState>, page: Page<DeliveryId>) -> Vec<Delivery>;
+        claim_deliveries(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Delivery>;
+        claim_removals(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Removal>;
+        events_after(tenant: &TenantId, after: i64, limit: u32) -> Vec<Event>;
+        api_key(id: ApiKeyId) -> Option<ApiKey>;
+        api_keys(tenant: &TenantId) -> Vec<ApiKey>;
+    }
+}
+
+moody! {
+    OutgoingStore {
+        webhook_endpoint(tenant: &TenantId, id: WebhookEndpointId) -> Option<WebhookEndpoint>;
+        webhook_endpoints(tenant: &TenantId, page: Page<WebhookEndpointId>) -> Vec<WebhookEndpoint>;
+        webhook_endpoints_behind(limit: u32) -> Vec<WebhookEndpoint>;
+        webhook_endpoints_due(now: Timestamp, limit: u32) -> Vec<(TenantId, WebhookEndpointId)>;
+        last_event_sequence(tenant: &TenantId) -> i64;
+        endpoint_delivery(tenant: &TenantId, id: EndpointDeliveryId) -> Option<EndpointDelivery>;
+        endpoint_deliveries(
+            tenant: &TenantId, endpoint: WebhookEndpointId, state: Option<EndpointDeliveryState>,
+            page: Page<EndpointDeliveryId>
+        ) -> Vec<EndpointDelivery>;
+        endpoint_deliveries_to_replay(
+            tenant: &TenantId, endpoint: WebhookEndpointId, filter: ReplayFilter, limit: u32
+        ) -> Vec<EndpointDelivery>;
+        claim_endpoint_deliveries(
+            endpoint: WebhookEndpointId, now: Timestamp, lease_until: Timestamp, limit: u32
+        ) -> Vec<EndpointDelivery>;
+        sweep_endpoint_deliveries(before: Timestamp, limit: u32) -> usize;
+    }
 }

@@ -15,10 +15,15 @@ struct Objects {
     key: String,
     record: String,
     erasure: String,
+    endpoint: String,
+    delivery: String,
 }
 
 impl Objects {
     async fn of(app: &TestApp) -> Self {
+        let endpoint = json!({"url": "https://shop.example/hooks"});
+        let endpoint = app.post("/v1/webhook-endpoints", &endpoint).await.ok(201);
+        let endpoint = id(&endpoint).to_owned();
         let saved = app.save_card("c-1", "one").await;
         // Open, so that canceling it would change something; not the default, so that choosing it would.
         let open = app.start("c-1").await;
@@ -27,7 +32,11 @@ impl Objects {
         let record = json!({"owner": OWNER, "kind": "note", "value": "x"});
         let record = app.post("/v1/vault/records", &record).await.ok(201);
         let erasure = app.post("/v1/erasures", &json!({"owner": "somebody"})).await.ok(200);
+        app.app.billfold().fan_out_events(10).await.unwrap();
+        let delivery = app.get(&format!("/v1/webhook-endpoints/{endpoint}/deliveries")).await.ok(200);
         Self {
+            delivery: id(&rows(&delivery)[0]).to_owned(),
+            endpoint,
             session: id(&open).to_owned(),
             customer: saved["customer_id"].as_str().unwrap().to_owned(),
             method: second["payment_methods"][0].as_str().unwrap().to_owned(),
@@ -47,6 +56,7 @@ impl Objects {
             "payment-methods" => (self.method.clone(), nobody("pm")),
             "api-keys" => (self.key.clone(), nobody("key")),
             "vault" => (self.record.clone(), nobody("vlt")),
+            "webhook-endpoints" => (self.endpoint.clone(), nobody("whe")),
             "erasures" => (self.erasure.clone(), nobody("ers")),
             "gateways" => (GATEWAY.to_owned(), "nobodys-cards".to_owned()),
             _ => panic!("say what the parameter of {path} stands for"),
@@ -70,11 +80,21 @@ fn list_of(path: &str) -> String {
     if path == "/v1/vault/records" { format!("{path}?owner={OWNER}") } else { path.to_owned() }
 }
 
+impl Objects {
+    /// A route's path with the second object in it.
+    fn below(&self, path: &str) -> String {
+        path.replace("{delivery}", &self.delivery)
+    }
+}
+
 async fn ask(app: &TestApp, key: &str, method: &str, path: &str, object: &str) -> Answer {
     let (start, rest) = path.split_once('{').unwrap();
     let (_, end) = rest.split_once('}').unwrap();
     let call = app.call(method, &format!("{start}{object}{end}")).key(key);
     let call = match method {
+        "PATCH" if path.contains("webhook-endpoints") => call.json(&json!({"description": "mine"})),
+        "POST" if end == "/rotate-secret" => call.json(&json!({})),
+        "POST" if end == "/replay" => call.json(&json!({"after_sequence": 0, "include_delivered": true})),
         "PATCH" => call.json(&json!({"is_default": true})),
         "PUT" => call.json(&json!({"value": "y"})),
         _ => call,
@@ -97,10 +117,13 @@ async fn everything(app: &TestApp, objects: &Objects) -> Vec<Value> {
         "/v1/events".into(),
         "/v1/erasures".into(),
         "/v1/audit".into(),
+        "/v1/webhook-endpoints".into(),
         list_of("/v1/vault/records"),
     ] {
         seen.push(app.get(&path).await.ok(200));
     }
+    // Gone with its endpoint, in the end.
+    seen.push(app.get(&format!("/v1/webhook-endpoints/{}/deliveries", objects.endpoint)).await.json());
     seen
 }
 
@@ -113,8 +136,9 @@ async fn anothers_object_is_answered_like_one_that_does_not_exist() {
     let mut asked = 0;
     for (path, method) in calls_by_id() {
         let (object, missing) = objects.of_route(path);
-        let foreign = ask(&app, &app.rival_key, method, path, &object).await;
-        let nothing = ask(&app, &app.rival_key, method, path, &missing).await;
+        let asked_path = objects.below(path);
+        let foreign = ask(&app, &app.rival_key, method, &asked_path, &object).await;
+        let nothing = ask(&app, &app.rival_key, method, &asked_path, &missing).await;
         assert_eq!(foreign.problem(404, "not_found"), nothing.problem(404, "not_found"), "{method} {path}");
         let names = |answer: &Answer| answer.headers.keys().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(names(&foreign), names(&nothing), "{method} {path}");
@@ -127,7 +151,7 @@ async fn anothers_object_is_answered_like_one_that_does_not_exist() {
     let (others, last) = calls_by_id().split_at_checked(asked - 1).map(|(a, b)| (a.to_vec(), b[0])).unwrap();
     for (path, method) in others {
         let (object, _) = objects.of_route(path);
-        ask(&app, &app.key, method, path, &object).await.ok(200);
+        ask(&app, &app.key, method, &objects.below(path), &object).await.ok(200);
     }
     assert_ne!(everything(&app, &objects).await, before);
     assert_eq!(last, ("/v1/customers/{id}", "DELETE"));
@@ -151,7 +175,7 @@ async fn what_cannot_be_an_id_does_not_exist_either() {
             "..".to_owned(),
             "a".repeat(5000),
         ] {
-            ask(&app, &app.key, method, path, &wrong).await.problem(404, "not_found");
+            ask(&app, &app.key, method, &objects.below(path), &wrong).await.problem(404, "not_found");
         }
     }
 }
@@ -170,6 +194,7 @@ async fn lists_hold_nothing_of_another_tenant() {
         &objects.key,
         &objects.record,
         &objects.erasure,
+        &objects.endpoint,
         GATEWAY,
         "c-1",
         "settlement.paid",

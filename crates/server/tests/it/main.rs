@@ -16,4 +16,5 @@ mod resources;
 mod returns;
 mod session_fields;
 mod support;
+mod webhook_endpoints;
 mod webhooks;

@@ -31,6 +31,8 @@ async fn lists(app: &TestApp) -> Vec<List> {
     let bad_numbers =
         || ["", "abc", "1.5", "1e3", "0x1", "9223372036854775808", "evt_1"].map(str::to_owned).to_vec();
     let methods = format!("/v1/customers/{customer}/payment-methods");
+    let endpoint = json!({"url": "https://shop.example/hooks"});
+    let endpoint = app.post("/v1/webhook-endpoints", &endpoint).await.ok(201);
     vec![
         List {
             route: "/v1/sessions",
@@ -73,6 +75,20 @@ async fn lists(app: &TestApp) -> Vec<List> {
             must: "",
             known: vec![("after", "1".into())],
             bad_after: bad_numbers(),
+        },
+        List {
+            route: "/v1/webhook-endpoints",
+            path: "/v1/webhook-endpoints".into(),
+            must: "",
+            known: vec![("after", key("whe"))],
+            bad_after: bad_ids("dlv"),
+        },
+        List {
+            route: "/v1/webhook-endpoints/{id}/deliveries",
+            path: format!("/v1/webhook-endpoints/{}/deliveries", id(&endpoint)),
+            must: "",
+            known: vec![("after", key("dlv")), ("state", "failed".into())],
+            bad_after: bad_ids("whe"),
         },
         List {
             route: "/v1/erasures",

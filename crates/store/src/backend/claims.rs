@@ -17,12 +17,12 @@ use crate::rows::{DeliveryRow, ErasureRow, MethodRow, RemovalRow, SessionRow};
 use crate::schema::{deliveries, erasures, payment_methods, removals, sessions, vault_records};
 
 /// The rows of a claim, in the order of their ids in `due`.
-fn in_order<T>(mut rows: Vec<T>, due: &[String], id: impl Fn(&T) -> &str) -> Vec<T> {
+pub(super) fn in_order<T>(mut rows: Vec<T>, due: &[String], id: impl Fn(&T) -> &str) -> Vec<T> {
     rows.sort_by_key(|row| due.iter().position(|due| due == id(row)));
     rows
 }
 
-fn claimed<R, T: TryFrom<R, Error = StoreError>>(rows: Vec<R>) -> Result<Vec<T>, Abort> {
+pub(super) fn claimed<R, T: TryFrom<R, Error = StoreError>>(rows: Vec<R>) -> Result<Vec<T>, Abort> {
     rows.into_iter().map(|row| T::try_from(row).map_err(Abort::Store)).collect()
 }
 

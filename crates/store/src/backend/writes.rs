@@ -13,12 +13,12 @@ use super::Conn;
 use crate::backend::Abort;
 use crate::backend::kept::Kept;
 use crate::rows::{
-    ApiKeyRow, AuditRow, CustomerRow, DeliveryRow, ErasureRow, GatewayCustomerRow, MethodRow, NewEventRow,
-    RemovalRow, SessionRow, VaultKeyRow, VaultRow,
+    ApiKeyRow, AuditRow, CustomerRow, DeliveryRow, EndpointDeliveryRow, ErasureRow, GatewayCustomerRow,
+    MethodRow, NewEventRow, RemovalRow, SessionRow, VaultKeyRow, VaultRow, WebhookEndpointRow,
 };
 use crate::schema::{
-    api_keys, audit_entries, customers, deliveries, erasures, events, gateway_customers, payment_methods,
-    removals, sessions, vault_keys, vault_records,
+    api_keys, audit_entries, customers, deliveries, endpoint_deliveries, erasures, events, gateway_customers,
+    payment_methods, removals, sessions, vault_keys, vault_records, webhook_endpoints,
 };
 
 fn moved_on(updated: usize) -> Result<(), Abort> {
@@ -70,6 +70,17 @@ pub(super) async fn apply(conn: &mut Conn, changes: &Changes) -> Result<(), Abor
     }
     put!(conn, deliveries, &changes.deliveries, |value| Ok::<_, Abort>(DeliveryRow::from(value)));
     put!(conn, api_keys, &changes.api_keys, |value| Ok::<_, Abort>(ApiKeyRow::from(value)));
+    put!(conn, webhook_endpoints, &changes.webhook_endpoints, WebhookEndpointRow::try_from);
+    put!(conn, endpoint_deliveries, &changes.endpoint_deliveries, |value| {
+        Ok::<_, Abort>(EndpointDeliveryRow::from(value))
+    });
+    for (tenant, id) in &changes.webhook_endpoint_deletes {
+        let (tenant, id) = (tenant.as_str(), id.to_string());
+        let theirs = endpoint_deliveries::table.filter(endpoint_deliveries::endpoint_id.eq(&id));
+        diesel::delete(theirs.filter(endpoint_deliveries::tenant.eq(tenant))).execute(conn).await?;
+        let target = webhook_endpoints::table.filter(webhook_endpoints::id.eq(&id));
+        diesel::delete(target.filter(webhook_endpoints::tenant.eq(tenant))).execute(conn).await?;
+    }
     put!(conn, erasures, &changes.erasures, ErasureRow::try_from);
     for owner in &changes.shreds {
         shred(conn, owner).await?;

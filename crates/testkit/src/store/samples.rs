@@ -7,10 +7,11 @@ use billfold_core::entropy::SystemEntropy;
 use billfold_core::erasure::{Erasure, ErasureState};
 use billfold_core::id::{Id, IdKind};
 use billfold_core::name::{GatewayName, TenantId};
+use billfold_core::outgoing::{EndpointDelivery, EndpointDeliveryState, EventFilter, WebhookEndpoint};
 use billfold_core::payment_method::{Display, PaymentMethod, PaymentMethodStatus};
 use billfold_core::session::{Session, SessionDetails, SessionStatus};
 use billfold_core::settings::Mode;
-use billfold_core::store::{Changes, Commit, Delivery, DeliveryState, Removal, Store, Write};
+use billfold_core::store::{Changes, Commit, Delivery, DeliveryState, Event, Removal, Store, Write};
 use billfold_core::vault::{
     Fingerprint, KeyId, KeyPurpose, KeyState, Sealed, Suite, VaultKey, VaultRecord, WrapperId,
 };
@@ -224,4 +225,62 @@ pub(super) async fn customer_and_session(store: &dyn Store) -> (Customer, Sessio
     };
     apply(store, changes).await;
     (customer, session)
+}
+
+pub(super) fn event(tenant: TenantId, object: &str) -> Event {
+    Event {
+        id: id(),
+        sequence: 0,
+        tenant,
+        name: "session.completed".to_owned(),
+        object_id: object.to_owned(),
+        data: "{}".to_owned(),
+        created_at: NOW,
+    }
+}
+
+pub(super) fn endpoint(tenant: TenantId) -> WebhookEndpoint {
+    WebhookEndpoint {
+        id: id(),
+        tenant,
+        url: "https://shop.example/hooks?a='b".parse().unwrap(),
+        events: EventFilter::parse(vec!["session.*".to_owned(), "payment_method.saved".to_owned()]).unwrap(),
+        description: Some("'; DROP TABLE events; --".to_owned()),
+        disabled: None,
+        failing_since: None,
+        secret: id(),
+        previous_secret: None,
+        cursor: 0,
+        created_at: NOW,
+        updated_at: NOW,
+        version: 1,
+    }
+}
+
+/// A delivery of an event with this number about this object, that is due so many milliseconds from now.
+pub(super) fn endpoint_delivery(
+    endpoint: &WebhookEndpoint,
+    sequence: i64,
+    object: &str,
+    due: Option<i64>,
+) -> EndpointDelivery {
+    let state = if due.is_some() { EndpointDeliveryState::Pending } else { EndpointDeliveryState::Delivered };
+    EndpointDelivery {
+        id: id(),
+        tenant: endpoint.tenant.clone(),
+        endpoint_id: endpoint.id,
+        event_id: id(),
+        sequence,
+        event_name: "session.completed".to_owned(),
+        object_id: object.to_owned(),
+        state,
+        attempts: 0,
+        next_attempt_at: due.map(|millis| Timestamp::from_millis(NOW.as_millis() + millis)),
+        last_attempt_at: None,
+        last_status: None,
+        last_error: None,
+        created_at: NOW,
+        updated_at: NOW,
+        version: 1,
+    }
 }

@@ -6,9 +6,11 @@ use crate::audit::AuditEntry;
 use crate::customer::{Customer, GatewayCustomer};
 use crate::erasure::{Erasure, Shred};
 use crate::id::{
-    ApiKeyId, CustomerId, DeliveryId, ErasureId, PaymentMethodId, RemovalId, SessionId, VaultRecordId,
+    ApiKeyId, CustomerId, DeliveryId, EndpointDeliveryId, ErasureId, PaymentMethodId, RemovalId, SessionId,
+    VaultRecordId, WebhookEndpointId,
 };
 use crate::name::{GatewayName, TenantId};
+use crate::outgoing::{EndpointDelivery, WebhookEndpoint};
 use crate::payment_method::{PaymentMethod, PaymentMethodStatus};
 use crate::session::Session;
 use crate::store::{ApiKey, Changes, Delivery, ERASED, Event, KeyFilter, RecordFilter, Removal, Write};
@@ -28,6 +30,8 @@ pub(super) struct Tables {
     pub(super) keys: BTreeMap<KeyId, VaultKey>,
     pub(super) erasures: BTreeMap<ErasureId, Erasure>,
     pub(super) audit: Vec<AuditEntry>,
+    pub(super) webhook_endpoints: BTreeMap<WebhookEndpointId, WebhookEndpoint>,
+    pub(super) endpoint_deliveries: BTreeMap<EndpointDeliveryId, EndpointDelivery>,
 }
 
 impl Tables {
@@ -95,6 +99,23 @@ impl Tables {
         }
         for write in changes.api_keys {
             put(&mut self.api_keys, write, |row| (row.id, &row.tenant, row.version), |_, _| false)?;
+        }
+        for write in changes.webhook_endpoints {
+            put(&mut self.webhook_endpoints, write, |row| (row.id, &row.tenant, row.version), |_, _| false)?;
+        }
+        for write in changes.endpoint_deliveries {
+            let (Write::Insert(row) | Write::Update(row)) = &write;
+            self.webhook_endpoints.get(&row.endpoint_id).filter(|endpoint| endpoint.tenant == row.tenant)?;
+            let same = |a: &EndpointDelivery, b: &EndpointDelivery| {
+                a.endpoint_id == b.endpoint_id && a.event_id == b.event_id
+            };
+            put(&mut self.endpoint_deliveries, write, |row| (row.id, &row.tenant, row.version), same)?;
+        }
+        for (tenant, id) in changes.webhook_endpoint_deletes {
+            if self.webhook_endpoints.get(&id).is_some_and(|row| row.tenant == tenant) {
+                self.webhook_endpoints.remove(&id);
+                self.endpoint_deliveries.retain(|_, row| row.endpoint_id != id);
+            }
         }
         for write in changes.erasures {
             let same = |a: &Erasure, b: &Erasure| a.tenant == b.tenant && a.subject == b.subject;

@@ -1,0 +1,2 @@
+DROP TABLE endpoint_deliveries;
+DROP TABLE webhook_endpoints;
