@@ -62,7 +62,7 @@ pub enum Retry {
 }
 
 /// One wrong field of a request.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FieldError {
     /// RFC 6901 pointer into the request's JSON, such as `/customer/email`.
     pub pointer: String,

@@ -58,6 +58,9 @@ pub struct WebhookEndpointKind;
 /// Marks the ids of deliveries to webhook endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EndpointDeliveryKind;
+/// Marks the ids of idempotency keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IdempotencyKeyKind;
 
 impl IdKind for CustomerKind {
     const PREFIX: &'static str = "cus";
@@ -93,6 +96,9 @@ impl IdKind for WebhookEndpointKind {
 impl IdKind for EndpointDeliveryKind {
     const PREFIX: &'static str = "dlv";
 }
+impl IdKind for IdempotencyKeyKind {
+    const PREFIX: &'static str = "idk";
+}
 
 /// `cus_…`: the merchant's payer.
 pub type CustomerId = Id<CustomerKind>;
@@ -117,6 +123,9 @@ pub type ApiKeyId = Id<ApiKeyKind>;
 pub type WebhookEndpointId = Id<WebhookEndpointKind>;
 /// `dlv_…`: one event on its way to one webhook endpoint.
 pub type EndpointDeliveryId = Id<EndpointDeliveryKind>;
+
+/// `idk_…`: a key under which a request has one effect; never shown.
+pub type IdempotencyKeyId = Id<IdempotencyKeyKind>;
 
 /// A text that is not an id of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

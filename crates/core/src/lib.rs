@@ -16,6 +16,7 @@ pub mod erasure;
 pub mod error;
 pub mod gateway;
 pub mod id;
+pub mod idempotency;
 pub mod money;
 pub mod name;
 pub mod outgoing;

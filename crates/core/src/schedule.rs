@@ -36,6 +36,10 @@ pub struct Schedule {
     pub erasure_deadline: Duration,
     /// How long a webhook's body is kept.
     pub webhook_retention: Duration,
+    /// How long the answers of requests that came with an idempotency key are kept.
+    pub idempotency_retention: Duration,
+    /// After which a key is free again whose request was never finished.
+    pub idempotency_lease: Duration,
     /// Between attempts to send an event to a webhook endpoint, each a fifth shorter or longer by chance. After the
     /// last, it is given up.
     pub endpoint_retries: Vec<Duration>,
@@ -67,6 +71,8 @@ impl Default for Schedule {
             erasure_retry: 5 * MINUTE,
             erasure_deadline: 24 * HOUR,
             webhook_retention: 30 * 24 * HOUR,
+            idempotency_retention: 24 * HOUR,
+            idempotency_lease: 2 * MINUTE,
             endpoint_retries: vec![
                 Duration::from_secs(5),
                 5 * MINUTE,

@@ -5,6 +5,7 @@
 //! value, makes the whole commit [`Commit::Stale`], and the caller reads again. That one rule
 //! decides every race.
 
+mod idempotency;
 pub mod memory;
 mod outgoing;
 mod records;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use idempotency::IdempotencyStore;
 pub use outgoing::{OutgoingStore, ReplayFilter};
 pub use records::{ApiKey, Delivery, DeliveryState, Event, Page, Removal};
 
@@ -24,8 +26,10 @@ use crate::customer::{Customer, GatewayCustomer};
 use crate::erasure::{Erasure, Shred};
 use crate::error::{Error, ErrorKind, Retry};
 use crate::id::{
-    ApiKeyId, CustomerId, ErasureId, PaymentMethodId, SessionId, VaultRecordId, WebhookEndpointId,
+    ApiKeyId, CustomerId, ErasureId, IdempotencyKeyId, PaymentMethodId, SessionId, VaultRecordId,
+    WebhookEndpointId,
 };
+use crate::idempotency::IdempotencyKey;
 use crate::name::{GatewayName, TenantId};
 use crate::outgoing::{EndpointDelivery, WebhookEndpoint};
 use crate::payment_method::PaymentMethod;
@@ -104,6 +108,10 @@ pub struct Changes {
     pub endpoint_deliveries: Vec<Write<EndpointDelivery>>,
     /// Webhook endpoints to delete, by tenant and id, and their deliveries with them.
     pub webhook_endpoint_deletes: Vec<(TenantId, WebhookEndpointId)>,
+    /// Idempotency keys; unique by (tenant, key).
+    pub idempotency_keys: Vec<Write<IdempotencyKey>>,
+    /// Idempotency keys to delete, by tenant, id and version; one that moved on makes the commit stale.
+    pub idempotency_deletes: Vec<(TenantId, IdempotencyKeyId, i64)>,
     /// Erasures; unique by (tenant, subject).
     pub erasures: Vec<Write<Erasure>>,
     /// Owners whose rows, values and keys are destroyed.
@@ -160,7 +168,7 @@ pub enum Commit {
 
 /// A database. Implementations are proven by the contract suite in `billfold-testkit`.
 #[async_trait]
-pub trait Store: OutgoingStore + fmt::Debug + Send + Sync {
+pub trait Store: OutgoingStore + IdempotencyStore + fmt::Debug + Send + Sync {
     /// Brings the schema up to date; does nothing when it is. Refuses a schema newer than this
     /// program.
     async fn migrate(&self) -> StoreResult<()>;

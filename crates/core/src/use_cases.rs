@@ -7,6 +7,7 @@ mod endpoint_deliveries;
 mod erase;
 mod events;
 mod fan_out;
+mod idempotency;
 mod known_keys;
 mod methods;
 mod process;
@@ -44,6 +45,8 @@ mod purpose {
     pub(super) const INSTRUMENT: &[u8] = b"instrument";
     pub(super) const DELIVERY: &[u8] = b"webhook-delivery";
     pub(super) const ERASURE: &[u8] = b"erasure-subject";
+    pub(super) const IDEMPOTENCY_KEY: &[u8] = b"idempotency-key";
+    pub(super) const IDEMPOTENT_REQUEST: &[u8] = b"idempotent-request";
 }
 
 /// The kinds of sealed value. The dot keeps them apart from the kinds of the vault's users.
@@ -53,4 +56,5 @@ mod sealed_kind {
     pub(super) const NEXT_ACTION: &str = "billfold.next_action";
     pub(super) const WEBHOOK: &str = "billfold.webhook";
     pub(super) const WEBHOOK_SECRET: &str = "billfold.webhook_secret";
+    pub(super) const IDEMPOTENT_ANSWER: &str = "billfold.idempotent_answer";
 }

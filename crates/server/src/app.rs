@@ -34,6 +34,8 @@ pub struct App {
     pub(crate) public_url: Url,
     pub(crate) reveals: Arc<RevealLimit>,
     pub(crate) metrics: Option<Metrics>,
+    /// Requests that go on when their clients have gone.
+    pub(crate) requests: TaskTracker,
     config: Arc<Config>,
 }
 
@@ -89,6 +91,7 @@ impl App {
                 .copied()
                 .map(Duration::from_secs)
                 .collect(),
+            idempotency_retention: Duration::from_secs(u64::from(config.server.idempotency_hours) * 60 * 60),
             endpoint_disable_after: days(config.webhooks.disable_after_days),
             endpoint_delivery_retention: days(config.webhooks.delivery_retention_days),
             ..Schedule::default()
@@ -105,7 +108,8 @@ impl App {
         let metrics = if config.server.metrics { Metrics::install() } else { None };
         let reveals = Arc::new(RevealLimit::new(config.vault.reveals_per_minute));
         let (registry, config) = (Arc::new(registry), Arc::new(config));
-        Ok(Self { billfold, registry, public_url, reveals, metrics, config })
+        let requests = TaskTracker::new();
+        Ok(Self { billfold, registry, public_url, reveals, metrics, requests, config })
     }
 
     /// The use cases.
@@ -138,6 +142,8 @@ impl App {
         tasks.close();
         http::serve(listener, self.router(), self.config.server.max_connections, stop).await;
         tasks.wait().await;
+        self.requests.close();
+        self.requests.wait().await;
         Ok(())
     }
 }

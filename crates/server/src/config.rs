@@ -79,6 +79,8 @@ pub struct ServerConfig {
     pub api_key_cache_ms: u64,
     /// Whether `/metrics` answers.
     pub metrics: bool,
+    /// How long the answers to requests with an idempotency key are kept.
+    pub idempotency_hours: u32,
 }
 
 /// `[database]`

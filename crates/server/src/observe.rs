@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tracing::Instrument as _;
 
+use crate::idempotency::REPLAYED;
 use crate::problem::Problem;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -22,10 +23,12 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     let began = tokio::time::Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        let allow = response.headers().get(header::ALLOW).cloned();
+        let given = response.headers().clone();
         response = problem.render(&id);
-        if let Some(allow) = allow {
-            response.headers_mut().insert(header::ALLOW, allow);
+        for name in [header::ALLOW, REPLAYED] {
+            if let Some(value) = given.get(&name) {
+                response.headers_mut().insert(name, value.clone());
+            }
         }
     }
     let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);

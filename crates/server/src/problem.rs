@@ -1,11 +1,13 @@
 //! Errors as RFC 9457 problem details. One exhaustive match decides status and code; what is private
 //! in an error goes to the log and nowhere else.
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use billfold_core::error::{FieldError, Retry};
 use billfold_core::{Error, ErrorKind};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Where the codes are explained; `type` is this and the code.
 const TYPE_BASE: &str = "https://docs.billfold.dev/errors#";
@@ -14,7 +16,7 @@ const TYPE_BASE: &str = "https://docs.billfold.dev/errors#";
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
     status: StatusCode,
-    code: &'static str,
+    code: Cow<'static, str>,
     detail: String,
     errors: Vec<FieldError>,
     retry_after: Option<u64>,
@@ -25,7 +27,7 @@ struct Body<'a> {
     r#type: String,
     title: &'static str,
     status: u16,
-    code: &'static str,
+    code: &'a str,
     detail: &'a str,
     instance: &'a str,
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
@@ -34,14 +36,35 @@ struct Body<'a> {
     retry_after: Option<u64>,
 }
 
+/// A problem as it is kept: one that asks for patience never is.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct StoredProblem {
+    code: String,
+    detail: String,
+    errors: Vec<FieldError>,
+}
+
+impl From<&Problem> for StoredProblem {
+    fn from(problem: &Problem) -> Self {
+        let Problem { code, detail, errors, .. } = problem.clone();
+        Self { code: code.into_owned(), detail, errors }
+    }
+}
+
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), retry_after: None }
+        Self { status, code: code.into(), detail: detail.into(), errors: Vec::new(), retry_after: None }
     }
 
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self
+    }
+
+    /// One that was kept, with the status of its answer.
+    pub(crate) fn from_stored(stored: StoredProblem, status: StatusCode) -> Self {
+        let StoredProblem { code, detail, errors } = stored;
+        Self { status, code: code.into(), detail, errors, retry_after: None }
     }
 
     /// The finished answer for the request with this id.
@@ -50,7 +73,7 @@ impl Problem {
             r#type: format!("{TYPE_BASE}{}", self.code),
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
-            code: self.code,
+            code: &self.code,
             detail: &self.detail,
             instance: request_id,
             errors: &self.errors,
@@ -96,7 +119,7 @@ impl From<Error> for Problem {
             Retry::SameKey { after } => Some(after.map_or(1, |after| after.as_secs().max(1))),
             Retry::Never | Retry::OutcomeUnknown => None,
         };
-        Self { status, code, detail, errors: error.fields().to_vec(), retry_after }
+        Self { status, code: code.into(), detail, errors: error.fields().to_vec(), retry_after }
     }
 }
 

@@ -27,11 +27,15 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::App;
 use crate::auth::authenticate;
+use crate::idempotency::once;
 use crate::observe::{bounded, observe, panicked};
 use crate::problem::Problem;
 
 /// Longer than the longest gateway call; whoever waits longer has gone.
-const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// The largest body of a request with an idempotency key, in bytes: that of the route with the largest one.
+pub(crate) const MAX_KEYED_BODY: usize = vault::MAX_VAULT_BODY;
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +44,15 @@ pub enum Access {
     Public,
     /// A tenant, by an API key with this scope.
     Tenant(Scope),
+}
+
+/// What a POST does that is sent twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repetition {
+    /// It makes another object, unless the client sends an `Idempotency-Key`.
+    TakesKey,
+    /// It changes nothing more, or does what it does again on purpose; a key is not looked at.
+    Harmless,
 }
 
 /// One path, and those of its methods that one kind of caller may use.
@@ -51,7 +64,21 @@ pub struct Route {
     pub methods: &'static [&'static str],
     /// Who may call it.
     pub access: Access,
+    /// What a repeated POST does; `None` exactly where there is none, and where gateways call.
+    pub repetition: Option<Repetition>,
     handlers: fn() -> MethodRouter<App>,
+}
+
+impl Route {
+    const fn takes_key(mut self) -> Self {
+        self.repetition = Some(Repetition::TakesKey);
+        self
+    }
+
+    const fn harmless(mut self) -> Self {
+        self.repetition = Some(Repetition::Harmless);
+        self
+    }
 }
 
 const fn tenant(
@@ -60,7 +87,7 @@ const fn tenant(
     methods: &'static [&'static str],
     handlers: fn() -> MethodRouter<App>,
 ) -> Route {
-    Route { path, methods, access: Access::Tenant(scope), handlers }
+    Route { path, methods, access: Access::Tenant(scope), repetition: None, handlers }
 }
 
 const fn public(
@@ -68,25 +95,26 @@ const fn public(
     methods: &'static [&'static str],
     handlers: fn() -> MethodRouter<App>,
 ) -> Route {
-    Route { path, methods, access: Access::Public, handlers }
+    Route { path, methods, access: Access::Public, repetition: None, handlers }
 }
 
 /// The authorisation table. A path whose methods need different scopes has a line for each.
 pub const ROUTES: &[Route] = &[
-    tenant(Scope::Payments, "/v1/sessions", &["GET", "POST"], sessions::collection),
+    tenant(Scope::Payments, "/v1/sessions", &["GET", "POST"], sessions::collection).takes_key(),
     tenant(Scope::Payments, "/v1/sessions/{id}", &["GET"], sessions::item),
-    tenant(Scope::Payments, "/v1/sessions/{id}/cancel", &["POST"], sessions::cancel_route),
-    tenant(Scope::Payments, "/v1/customers", &["GET", "POST"], customers::collection),
+    tenant(Scope::Payments, "/v1/sessions/{id}/cancel", &["POST"], sessions::cancel_route).harmless(),
+    tenant(Scope::Payments, "/v1/customers", &["GET", "POST"], customers::collection).harmless(),
     tenant(Scope::Payments, "/v1/customers/{id}", &["GET"], customers::item),
     tenant(Scope::Erase, "/v1/customers/{id}", &["DELETE"], erasures::customer),
     tenant(Scope::Payments, "/v1/customers/{id}/payment-methods", &["GET"], methods::of_customer),
     tenant(Scope::Payments, "/v1/payment-methods/{id}", &["DELETE", "GET", "PATCH"], methods::item),
     tenant(Scope::Payments, "/v1/providers", &["GET"], gateways::providers_route),
     tenant(Scope::Payments, "/v1/gateways", &["GET"], gateways::collection),
-    tenant(Scope::Payments, "/v1/gateways/{name}/check", &["POST"], gateways::check_route),
+    tenant(Scope::Payments, "/v1/gateways/{name}/check", &["POST"], gateways::check_route).harmless(),
     tenant(Scope::Payments, "/v1/deliveries", &["GET"], inbox::deliveries_route),
     tenant(Scope::Payments, "/v1/events", &["GET"], inbox::events_route),
-    tenant(Scope::Webhooks, "/v1/webhook-endpoints", &["GET", "POST"], webhook_endpoints::collection),
+    tenant(Scope::Webhooks, "/v1/webhook-endpoints", &["GET", "POST"], webhook_endpoints::collection)
+        .takes_key(),
     tenant(
         Scope::Webhooks,
         "/v1/webhook-endpoints/{id}",
@@ -98,8 +126,10 @@ pub const ROUTES: &[Route] = &[
         "/v1/webhook-endpoints/{id}/rotate-secret",
         &["POST"],
         webhook_endpoints::rotate_route,
-    ),
-    tenant(Scope::Webhooks, "/v1/webhook-endpoints/{id}/test", &["POST"], webhook_endpoints::test_route),
+    )
+    .takes_key(),
+    tenant(Scope::Webhooks, "/v1/webhook-endpoints/{id}/test", &["POST"], webhook_endpoints::test_route)
+        .harmless(),
     tenant(
         Scope::Webhooks,
         "/v1/webhook-endpoints/{id}/deliveries",
@@ -111,17 +141,19 @@ pub const ROUTES: &[Route] = &[
         "/v1/webhook-endpoints/{id}/deliveries/{delivery}/replay",
         &["POST"],
         webhook_endpoints::replay_one_route,
-    ),
-    tenant(Scope::Webhooks, "/v1/webhook-endpoints/{id}/replay", &["POST"], webhook_endpoints::replay_route),
-    tenant(Scope::Admin, "/v1/api-keys", &["GET", "POST"], keys::collection),
-    tenant(Scope::Admin, "/v1/api-keys/{id}/revoke", &["POST"], keys::revoke_route),
-    tenant(Scope::Vault, "/v1/vault/records", &["GET", "POST"], vault::collection),
+    )
+    .harmless(),
+    tenant(Scope::Webhooks, "/v1/webhook-endpoints/{id}/replay", &["POST"], webhook_endpoints::replay_route)
+        .harmless(),
+    tenant(Scope::Admin, "/v1/api-keys", &["GET", "POST"], keys::collection).takes_key(),
+    tenant(Scope::Admin, "/v1/api-keys/{id}/revoke", &["POST"], keys::revoke_route).harmless(),
+    tenant(Scope::Vault, "/v1/vault/records", &["GET", "POST"], vault::collection).takes_key(),
     tenant(Scope::Vault, "/v1/vault/records/{id}", &["DELETE", "GET", "PUT"], vault::item),
-    tenant(Scope::VaultReveal, "/v1/vault/records/{id}/reveal", &["POST"], vault::reveal_route),
-    tenant(Scope::Erase, "/v1/erasures", &["GET", "POST"], erasures::collection),
+    tenant(Scope::VaultReveal, "/v1/vault/records/{id}/reveal", &["POST"], vault::reveal_route).harmless(),
+    tenant(Scope::Erase, "/v1/erasures", &["GET", "POST"], erasures::collection).harmless(),
     tenant(Scope::Erase, "/v1/erasures/{id}", &["GET"], erasures::item),
     tenant(Scope::Admin, "/v1/audit", &["GET"], audit::collection),
-    tenant(Scope::Admin, "/v1/audit/verify", &["POST"], audit::verify_route),
+    tenant(Scope::Admin, "/v1/audit/verify", &["POST"], audit::verify_route).harmless(),
     public("/webhooks/{gateway}", &["POST"], webhooks::route),
     public("/return/{session}/{nonce}", &["GET"], returns::route),
     public("/healthz", &["GET"], health::live_route),
@@ -135,7 +167,13 @@ pub(crate) fn router(app: &App) -> Router {
         Access::Public => (route.handlers)(),
         Access::Tenant(scope) => {
             let gate = middleware::from_fn_with_state((app.clone(), scope), authenticate);
-            (route.handlers)().route_layer(gate)
+            let handlers = match route.repetition {
+                Some(Repetition::TakesKey) => {
+                    (route.handlers)().route_layer(middleware::from_fn_with_state(app.clone(), once))
+                }
+                Some(Repetition::Harmless) | None => (route.handlers)(),
+            };
+            handlers.route_layer(gate)
         }
     };
     ROUTES

@@ -38,7 +38,8 @@ async fn sweep(billfold: &Billfold) -> Result<usize> {
     let erasures = billfold.continue_erasures(BATCH).await;
     let expired = billfold.vault().sweep_expired(EXPIRED).await;
     let delivered = billfold.sweep_webhook_deliveries(EXPIRED).await;
-    Ok(sessions? + methods? + erasures? + expired? + delivered?)
+    let keys = billfold.sweep_idempotency_keys(EXPIRED).await;
+    Ok(sessions? + methods? + erasures? + expired? + delivered? + keys?)
 }
 
 /// Works while there is work, then waits until some is announced or the interval is over. An error

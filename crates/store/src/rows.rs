@@ -2,6 +2,7 @@
 
 mod audit;
 mod customers;
+mod idempotency;
 mod methods;
 mod others;
 mod outgoing;
@@ -10,6 +11,7 @@ mod vault;
 
 pub(crate) use audit::{AuditRow, ErasureRow};
 pub(crate) use customers::{CustomerRow, GatewayCustomerRow};
+pub(crate) use idempotency::IdempotencyKeyRow;
 pub(crate) use methods::{MethodRow, RemovalRow};
 pub(crate) use others::{ApiKeyRow, DeliveryRow, EventRow, NewEventRow};
 pub(crate) use outgoing::{EndpointDeliveryRow, WebhookEndpointRow};

@@ -234,6 +234,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    idempotency_keys (id) {
+        id -> Text,
+        tenant -> Text,
+        request_key -> Text,
+        request -> Text,
+        answer -> Nullable<Text>,
+        lease_until -> BigInt,
+        expires_at -> BigInt,
+        created_at -> BigInt,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
     __diesel_schema_migrations (version) {
         version -> Text,
     }

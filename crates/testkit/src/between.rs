@@ -14,13 +14,14 @@ use billfold_core::id::{
     ApiKeyId, CustomerId, DeliveryId, EndpointDeliveryId, ErasureId, PaymentMethodId, SessionId,
     VaultRecordId, WebhookEndpointId,
 };
+use billfold_core::idempotency::IdempotencyKey;
 use billfold_core::name::{GatewayName, TenantId};
 use billfold_core::outgoing::{EndpointDelivery, EndpointDeliveryState, WebhookEndpoint};
 use billfold_core::payment_method::PaymentMethod;
 use billfold_core::session::Session;
 use billfold_core::store::{
-    ApiKey, Changes, Commit, Delivery, DeliveryState, Event, KeyFilter, OutgoingStore, Page, RecordFilter,
-    Removal, ReplayFilter, Store, StoreError, StoreResult, VaultPut,
+    ApiKey, Changes, Commit, Delivery, DeliveryState, Event, IdempotencyStore, KeyFilter, OutgoingStore,
+    Page, RecordFilter, Removal, ReplayFilter, Store, StoreError, StoreResult, VaultPut,
 };
 use billfold_core::vault::{Fingerprint, KeyCount, KeyId, KeyPurpose, VaultKey, VaultRecord};
 
@@ -175,5 +176,12 @@ through! {
         fn endpoint_deliveries_to_replay(tenant: &TenantId, endpoint: WebhookEndpointId, filter: ReplayFilter, limit: u32) -> Vec<EndpointDelivery>;
         fn claim_endpoint_deliveries(endpoint: WebhookEndpointId, now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<EndpointDelivery>;
         fn sweep_endpoint_deliveries(before: Timestamp, limit: u32) -> usize;
+    }
+}
+
+through! {
+    IdempotencyStore {
+        fn idempotency_key(tenant: &TenantId, key: &Fingerprint) -> Option<IdempotencyKey>;
+        fn sweep_idempotency_keys(now: Timestamp, limit: u32) -> usize;
     }
 }

@@ -4,6 +4,7 @@
 mod audit;
 mod claims;
 mod erasures;
+mod idempotency;
 mod keys;
 mod outgoing;
 mod rows;
@@ -29,6 +30,7 @@ pub fn trials() -> Vec<Trial> {
     trials.extend(erasures::trials());
     trials.extend(audit::trials());
     trials.extend(outgoing::trials());
+    trials.extend(idempotency::trials());
     trials
 }
 

@@ -7,6 +7,7 @@ mod browser;
 mod cli;
 mod crashes;
 mod flows;
+mod idempotency;
 mod page_request;
 mod receiver;
 mod support;

@@ -7,6 +7,7 @@ mod customers_and_keys;
 mod erasure;
 mod flows;
 mod histories;
+mod idempotency;
 mod key_service;
 mod lifecycle;
 mod places;

@@ -29,7 +29,7 @@ use crate::problem::Problem;
 use crate::secret::{SecretJson, optional_secret};
 
 /// The largest body here, in bytes: a value of 1 MiB in base64, and room for what goes with it.
-const MAX_VAULT_BODY: usize = 2 * 1024 * 1024;
+pub(super) const MAX_VAULT_BODY: usize = 2 * 1024 * 1024;
 /// The largest value, in bytes: 1 MiB is sealed, and one byte of it says whether the value is JSON.
 const MAX_VALUE: usize = 1024 * 1024 - 1;
 

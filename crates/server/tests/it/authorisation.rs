@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use billfold_core::scope::{Scope, Scopes};
-use billfold_server::{Access, ROUTES, Route};
+use billfold_server::{Access, ROUTES, Repetition, Route};
 
 use crate::support::{Answer, Call, TestApp, id, issue_with, rival, rows, tenant};
 
@@ -84,6 +84,24 @@ async fn the_table_lists_exactly_what_is_answered() {
             assert!(code(method, &answer).is_none_or(|code| code == "method_not_allowed"));
         }
     }
+}
+
+/// Whoever adds a POST says what becomes of one that is sent twice, and docs/api.md says so too.
+#[test]
+fn every_post_says_what_a_repeat_does() {
+    for route in ROUTES {
+        let posts = route.methods.contains(&"POST") && route.access != Access::Public;
+        assert_eq!(route.repetition.is_some(), posts, "{}", route.path);
+    }
+    let keyed = ROUTES.iter().filter(|route| route.repetition == Some(Repetition::TakesKey));
+    let expected = [
+        "/v1/sessions",
+        "/v1/webhook-endpoints",
+        "/v1/webhook-endpoints/{id}/rotate-secret",
+        "/v1/api-keys",
+        "/v1/vault/records",
+    ];
+    assert_eq!(keyed.map(|route| route.path).collect::<Vec<_>>(), expected);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use billfold_core::id::{
     ApiKeyId, CustomerId, DeliveryId, EndpointDeliveryId, ErasureId, PaymentMethodId, SessionId,
     VaultRecordId, WebhookEndpointId,
 };
+use billfold_core::idempotency::IdempotencyKey;
 use billfold_core::name::{GatewayName, TenantId};
 use billfold_core::outgoing::{EndpointDelivery, EndpointDeliveryState, WebhookEndpoint};
 use billfold_core::payment_method::PaymentMethod;
@@ -23,8 +24,8 @@ use billfold_core::provider::{
 use billfold_core::session::Session;
 use billfold_core::store::memory::MemoryStore;
 use billfold_core::store::{
-    ApiKey, Changes, Commit, Delivery, DeliveryState, Event, KeyFilter, OutgoingStore, Page, RecordFilter,
-    Removal, ReplayFilter, Store, StoreError, StoreResult, VaultPut,
+    ApiKey, Changes, Commit, Delivery, DeliveryState, Event, IdempotencyStore, KeyFilter, OutgoingStore,
+    Page, RecordFilter, Removal, ReplayFilter, Store, StoreError, StoreResult, VaultPut,
 };
 use billfold_core::vault::{Fingerprint, KeyCount, KeyId, KeyPurpose, VaultKey, VaultRecord};
 use billfold_core::{Error, ErrorKind, Result};
@@ -285,5 +286,12 @@ moody! {
             endpoint: WebhookEndpointId, now: Timestamp, lease_until: Timestamp, limit: u32
         ) -> Vec<EndpointDelivery>;
         sweep_endpoint_deliveries(before: Timestamp, limit: u32) -> usize;
+    }
+}
+
+moody! {
+    IdempotencyStore {
+        idempotency_key(tenant: &TenantId, key: &Fingerprint) -> Option<IdempotencyKey>;
+        sweep_idempotency_keys(now: Timestamp, limit: u32) -> usize;
     }
 }

@@ -8,6 +8,7 @@ mod authorisation;
 mod bodies;
 mod faults;
 mod hostile;
+mod idempotency;
 mod isolation;
 mod keys;
 mod paging;

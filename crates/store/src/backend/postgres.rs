@@ -29,6 +29,9 @@ macro_rules! lock {
 #[path = "claims.rs"]
 mod claims;
 #[expect(clippy::duplicate_mod, reason = "the same statements, compiled for this database's connection")]
+#[path = "idempotency.rs"]
+mod idempotency;
+#[expect(clippy::duplicate_mod, reason = "the same statements, compiled for this database's connection")]
 #[path = "outgoing.rs"]
 mod outgoing;
 #[expect(clippy::duplicate_mod, reason = "the same statements, compiled for this database's connection")]

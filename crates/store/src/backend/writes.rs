@@ -14,11 +14,12 @@ use crate::backend::Abort;
 use crate::backend::kept::Kept;
 use crate::rows::{
     ApiKeyRow, AuditRow, CustomerRow, DeliveryRow, EndpointDeliveryRow, ErasureRow, GatewayCustomerRow,
-    MethodRow, NewEventRow, RemovalRow, SessionRow, VaultKeyRow, VaultRow, WebhookEndpointRow,
+    IdempotencyKeyRow, MethodRow, NewEventRow, RemovalRow, SessionRow, VaultKeyRow, VaultRow,
+    WebhookEndpointRow,
 };
 use crate::schema::{
     api_keys, audit_entries, customers, deliveries, endpoint_deliveries, erasures, events, gateway_customers,
-    payment_methods, removals, sessions, vault_keys, vault_records, webhook_endpoints,
+    idempotency_keys, payment_methods, removals, sessions, vault_keys, vault_records, webhook_endpoints,
 };
 
 fn moved_on(updated: usize) -> Result<(), Abort> {
@@ -80,6 +81,14 @@ pub(super) async fn apply(conn: &mut Conn, changes: &Changes) -> Result<(), Abor
         diesel::delete(theirs.filter(endpoint_deliveries::tenant.eq(tenant))).execute(conn).await?;
         let target = webhook_endpoints::table.filter(webhook_endpoints::id.eq(&id));
         diesel::delete(target.filter(webhook_endpoints::tenant.eq(tenant))).execute(conn).await?;
+    }
+    put!(conn, idempotency_keys, &changes.idempotency_keys, |value| {
+        Ok::<_, Abort>(IdempotencyKeyRow::from(value))
+    });
+    for (tenant, id, version) in &changes.idempotency_deletes {
+        let target = idempotency_keys::table.filter(idempotency_keys::id.eq(id.to_string()));
+        let target = target.filter(idempotency_keys::tenant.eq(tenant.as_str()));
+        moved_on(diesel::delete(target.filter(idempotency_keys::version.eq(version))).execute(conn).await?)?;
     }
     put!(conn, erasures, &changes.erasures, ErasureRow::try_from);
     for owner in &changes.shreds {

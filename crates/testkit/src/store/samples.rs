@@ -6,6 +6,7 @@ use billfold_core::customer::Customer;
 use billfold_core::entropy::SystemEntropy;
 use billfold_core::erasure::{Erasure, ErasureState};
 use billfold_core::id::{Id, IdKind};
+use billfold_core::idempotency::IdempotencyKey;
 use billfold_core::name::{GatewayName, TenantId};
 use billfold_core::outgoing::{EndpointDelivery, EndpointDeliveryState, EventFilter, WebhookEndpoint};
 use billfold_core::payment_method::{Display, PaymentMethod, PaymentMethodStatus};
@@ -281,6 +282,21 @@ pub(super) fn endpoint_delivery(
         last_error: None,
         created_at: NOW,
         updated_at: NOW,
+        version: 1,
+    }
+}
+
+/// A key whose request runs until the lease is over, and that is kept for a day.
+pub(super) fn idempotency_key(tenant: TenantId, key: &str) -> IdempotencyKey {
+    IdempotencyKey {
+        id: id(),
+        tenant,
+        key: fingerprint(key),
+        request: fingerprint("request"),
+        answer: None,
+        lease_until: NOW.plus(std::time::Duration::from_mins(2)),
+        expires_at: NOW.plus(std::time::Duration::from_hours(24)),
+        created_at: NOW,
         version: 1,
     }
 }

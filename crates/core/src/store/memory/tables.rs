@@ -6,9 +6,10 @@ use crate::audit::AuditEntry;
 use crate::customer::{Customer, GatewayCustomer};
 use crate::erasure::{Erasure, Shred};
 use crate::id::{
-    ApiKeyId, CustomerId, DeliveryId, EndpointDeliveryId, ErasureId, PaymentMethodId, RemovalId, SessionId,
-    VaultRecordId, WebhookEndpointId,
+    ApiKeyId, CustomerId, DeliveryId, EndpointDeliveryId, ErasureId, IdempotencyKeyId, PaymentMethodId,
+    RemovalId, SessionId, VaultRecordId, WebhookEndpointId,
 };
+use crate::idempotency::IdempotencyKey;
 use crate::name::{GatewayName, TenantId};
 use crate::outgoing::{EndpointDelivery, WebhookEndpoint};
 use crate::payment_method::{PaymentMethod, PaymentMethodStatus};
@@ -31,6 +32,7 @@ pub(super) struct Tables {
     pub(super) erasures: BTreeMap<ErasureId, Erasure>,
     pub(super) audit: Vec<AuditEntry>,
     pub(super) webhook_endpoints: BTreeMap<WebhookEndpointId, WebhookEndpoint>,
+    pub(super) idempotency_keys: BTreeMap<IdempotencyKeyId, IdempotencyKey>,
     pub(super) endpoint_deliveries: BTreeMap<EndpointDeliveryId, EndpointDelivery>,
 }
 
@@ -116,6 +118,14 @@ impl Tables {
                 self.webhook_endpoints.remove(&id);
                 self.endpoint_deliveries.retain(|_, row| row.endpoint_id != id);
             }
+        }
+        for write in changes.idempotency_keys {
+            let same = |a: &IdempotencyKey, b: &IdempotencyKey| a.tenant == b.tenant && a.key == b.key;
+            put(&mut self.idempotency_keys, write, |row| (row.id, &row.tenant, row.version), same)?;
+        }
+        for (tenant, id, version) in changes.idempotency_deletes {
+            self.idempotency_keys.get(&id).filter(|row| row.tenant == tenant && row.version == version)?;
+            self.idempotency_keys.remove(&id);
         }
         for write in changes.erasures {
             let same = |a: &Erasure, b: &Erasure| a.tenant == b.tenant && a.subject == b.subject;
