@@ -147,7 +147,7 @@ fn jittered(step: Duration, entropy: &dyn Entropy) -> Result<Duration, EntropyEr
     let fifth = step / 5;
     let share = u128::from(u32::from_be_bytes(random));
     let added = 2 * fifth.as_millis() * share / u128::from(u32::MAX);
-    Ok(step - fifth + Duration::from_millis(u64::try_from(added).unwrap_or(0)))
+    Ok(4 * fifth + Duration::from_millis(u64::try_from(added).unwrap_or(0)))
 }
 
 fn nth_or_last(steps: &[Duration], attempts: i64) -> Duration {

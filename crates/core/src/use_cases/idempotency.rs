@@ -125,7 +125,7 @@ impl Billfold {
         row.version += 1;
         let idempotency_keys = vec![Write::Update(row.clone())];
         let vault_deletes = old.into_iter().collect();
-        (row, Changes { idempotency_keys, vault_deletes, ..Changes::default() })
+        (row, Changes { vault_deletes, idempotency_keys, ..Changes::default() })
     }
 
     async fn sealed_answer(

@@ -8,10 +8,11 @@ use billfold_core::store::{IdempotencyStore, StoreResult};
 use billfold_core::vault::Fingerprint;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use futures::FutureExt as _;
 
 use super::reads::one;
 use super::{Conn, Database};
-use crate::backend::{Abort, abandoned};
+use crate::backend::Abort;
 use crate::rows::IdempotencyKeyRow;
 use crate::schema::idempotency_keys as keys;
 
@@ -25,13 +26,11 @@ impl IdempotencyStore for Database {
         let query = keys::table.filter(keys::tenant.eq(tenant.as_str()));
         let query = query.filter(keys::request_key.eq(key.as_str()));
         let conn = &mut *self.reader().await?;
-        one(query.select(IdempotencyKeyRow::as_select()).first(conn).await.optional())
+        one(query.select(IdempotencyKeyRow::as_select()).get_result(conn).await.optional())
     }
 
     async fn sweep_idempotency_keys(&self, now: Timestamp, limit: u32) -> StoreResult<usize> {
-        let mut conn = self.claimer().await?;
-        let swept = begin!(conn, async |conn| sweep(conn, now, limit).await);
-        swept.map_err(abandoned)
+        self.claim(move |conn| sweep(conn, now, limit).boxed()).await
     }
 }
 

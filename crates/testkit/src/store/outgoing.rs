@@ -209,7 +209,7 @@ async fn once(store: Arc<dyn Store>) {
     let (one, two) = (endpoint(tenant()), endpoint(tenant()));
     apply(&*store, endpoints(&[&one, &two])).await;
     let row = endpoint_delivery(&one, 1, "a", Some(0));
-    apply(&*store, deliveries(&[row.clone()])).await;
+    apply(&*store, deliveries(std::slice::from_ref(&row))).await;
     let mut twin = endpoint_delivery(&one, 1, "a", Some(0));
     twin.event_id = row.event_id;
     assert_eq!(store.commit(deliveries(&[twin.clone()])).await.unwrap(), Commit::Stale);
