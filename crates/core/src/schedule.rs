@@ -10,6 +10,8 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 /// As long as a receiver of webhooks may ask to be left alone.
 const MAX_RETRY_AFTER: Duration = HOUR;
+/// How long after its end a gateway that does not answer is asked about a session.
+const LONGEST_QUESTION: Duration = Duration::from_hours(30 * 24);
 
 /// The times at which the sweeper and the workers try again.
 #[derive(Debug, Clone)]
@@ -91,18 +93,33 @@ impl Default for Schedule {
 }
 
 impl Schedule {
-    /// When a session is looked at next, given where it stands at `now`.
+    /// When a session is looked at next, given where it stands at `now`. One that is open is always looked at
+    /// again, however late it is.
     pub(crate) fn next_session_check(&self, session: &Session, now: Timestamp) -> Option<Timestamp> {
         let open = self.while_open.iter().map(|after| session.created_at.plus(*after));
         let late = self.after_expiry.iter().map(|after| session.expires_at.plus(*after));
         let next = |times: &mut dyn Iterator<Item = Timestamp>| times.filter(|time| *time > now).min();
         match session.status {
             SessionStatus::Creating | SessionStatus::Active | SessionStatus::Processing => {
-                next(&mut open.chain(late))
+                next(&mut open.chain(late)).or(Some(now.plus(HOUR)))
             }
             SessionStatus::Expired => next(&mut late.into_iter()),
             SessionStatus::Completed | SessionStatus::Failed | SessionStatus::Canceled => None,
         }
+    }
+
+    /// The same after a question that its gateway did not answer. The last answer counts, not the last
+    /// question: whoever was away for longer than all the times above must not miss a late completion because
+    /// the one call that was left to make failed.
+    pub(crate) fn next_session_check_unanswered(
+        &self,
+        session: &Session,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let next = self.next_session_check(session, now);
+        let ask_on =
+            session.status == SessionStatus::Expired && now.since(session.expires_at) < LONGEST_QUESTION;
+        next.or_else(|| ask_on.then(|| now.plus(HOUR)))
     }
 
     /// When a webhook is worked on again after `attempts`; `None` when it is dead.

@@ -39,18 +39,22 @@ impl Billfold {
     async fn sweep(&self, session: Session) -> Result<()> {
         let asked = self.ask_about(&session).await;
         let overdue = self.now() > session.expires_at;
-        let settled = match asked {
-            Ok(settled) => settled,
+        let (settled, answered) = match asked {
+            Ok(settled) => (settled, true),
             Err(error) => {
                 tracing::warn!(session = %session.id, error = %error.log_line(), "the gateway could not be asked");
-                session
+                (session, false)
             }
         };
         let settled = self.reload_session(&settled).await?;
         if overdue && !settled.status.is_final() {
-            return self.expire(settled).await;
+            self.expire(settled.clone()).await?;
+            if answered {
+                return Ok(());
+            }
+            return self.schedule_check(self.reload_session(&settled).await?, answered).await;
         }
-        self.schedule_check(settled).await
+        self.schedule_check(settled, answered).await
     }
 
     async fn ask_about(&self, session: &Session) -> Result<Session> {
@@ -90,8 +94,12 @@ impl Billfold {
         Ok(())
     }
 
-    async fn schedule_check(&self, mut session: Session) -> Result<()> {
-        session.next_check_at = self.schedule().next_session_check(&session, self.now());
+    async fn schedule_check(&self, mut session: Session, answered: bool) -> Result<()> {
+        session.next_check_at = if answered {
+            self.schedule().next_session_check(&session, self.now())
+        } else {
+            self.schedule().next_session_check_unanswered(&session, self.now())
+        };
         session.details.checks = session.details.checks.saturating_add(1);
         session.version += 1;
         // Stale means that something happened meanwhile, which set its own next check.

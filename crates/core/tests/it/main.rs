@@ -10,6 +10,7 @@ mod histories;
 mod idempotency;
 mod key_service;
 mod lifecycle;
+mod meanwhile;
 mod places;
 mod races;
 mod restores;

@@ -1,0 +1,90 @@
+//! What somebody else does in the one moment when it matters.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use billfold_core::provider::ProviderSessionStatus;
+use billfold_core::session::SessionStatus;
+use billfold_core::store::{Changes, Commit, Store, StoreResult, Write};
+use billfold_testkit::between::Between;
+use billfold_testkit::reference::{Instrument, Trouble};
+use futures::future::BoxFuture;
+
+use crate::support::World;
+
+/// Something that happens once, right before the first commit of a kind.
+struct Meanwhile {
+    when: fn(&Changes) -> bool,
+    what: Mutex<Option<BoxFuture<'static, ()>>>,
+}
+
+impl Meanwhile {
+    fn new(when: fn(&Changes) -> bool, what: impl Future<Output = ()> + Send + 'static) -> Arc<dyn Between> {
+        Arc::new(Self { when, what: Mutex::new(Some(Box::pin(what))) })
+    }
+}
+
+impl fmt::Debug for Meanwhile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Meanwhile")
+    }
+}
+
+#[async_trait]
+impl Between for Meanwhile {
+    async fn commit(&self, store: &dyn Store, changes: Changes) -> StoreResult<Commit> {
+        if (self.when)(&changes) {
+            let what = self.what.lock().unwrap().take();
+            if let Some(what) = what {
+                what.await;
+            }
+        }
+        store.commit(changes).await
+    }
+}
+
+/// Whoever was away for longer than all times at which a session is asked about has one question left.
+#[tokio::test]
+async fn the_last_question_is_asked_until_it_is_answered() {
+    let world = World::new();
+    let session = world.start("c-1").await;
+    world.gateway.complete("ref-0001", Instrument::card("tok-1", "fp-1"));
+    world.clock.advance(Duration::from_hours(80));
+    world.gateway.order("fetch_session", Trouble::LostBefore);
+    world.sweep().await;
+    assert_eq!(world.session(session.id).await.status, SessionStatus::Expired, "it ended by the clock");
+    world.clock.advance(Duration::from_hours(1));
+    world.sweep().await;
+    assert_eq!(world.session(session.id).await.status, SessionStatus::Completed);
+    assert_eq!(world.methods(&session).await.len(), 1);
+
+    // A gateway that never answers is not asked for ever.
+    let silent = world.start("c-2").await;
+    for _ in 0..31 {
+        world.clock.advance(Duration::from_hours(24));
+        world.gateway.order("fetch_session", Trouble::LostBefore);
+        world.sweep().await;
+    }
+    let row = world.store.session(&world.tenant, silent.id).await.unwrap().unwrap();
+    assert_eq!((row.status, row.next_check_at), (SessionStatus::Expired, None));
+}
+
+/// The machine slept, or its clock was wrong: every time at which the session would have been looked at is
+/// past when its gateway's answer is stored.
+#[tokio::test]
+async fn a_session_that_took_days_to_create_is_looked_after() {
+    let world = World::new();
+    let clock = world.clock.clone();
+    let slept = async move { clock.advance(Duration::from_hours(96)) };
+    let intent = |changes: &Changes| matches!(changes.sessions.as_slice(), [Write::Insert(_)]);
+    let sleeper = world.again(|setup| setup.between = Some(Meanwhile::new(intent, slept)));
+    let session = sleeper.start("c-1").await;
+    assert_eq!(session.status, SessionStatus::Active);
+
+    world.gateway.set_session("ref-0001", ProviderSessionStatus::Expired);
+    world.clock.advance(Duration::from_hours(1));
+    world.sweep().await;
+    assert_eq!(world.session(session.id).await.status, SessionStatus::Expired);
+}
