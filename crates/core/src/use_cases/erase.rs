@@ -9,7 +9,7 @@ use crate::erasure::{Erasure, ErasureState, ErasureView, GatewayDeletion, Ledger
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{CustomerId, ErasureId};
 use crate::name::TenantId;
-use crate::session::Via;
+use crate::session::{Session, SessionStatus, Via};
 use crate::store::{Changes, Commit, KeyFilter, Page, Write};
 use crate::vault::{Fingerprint, owner_problem};
 
@@ -66,7 +66,7 @@ impl Billfold {
         let subject = self.erasure_subject(tenant, owner).await?;
         let erasure = self.erasure_for(tenant, owner, subject, "vault.erase", by).await?;
         // An owner may come back after an erasure; whatever is there now goes.
-        self.shred(erasure, owner.to_owned(), Vec::new()).await
+        self.shred_owner(erasure, owner.to_owned()).await
     }
 
     /// One erasure.
@@ -123,7 +123,7 @@ impl Billfold {
                     let (tenant, owner) = (&key.tenant, &key.subject);
                     let erasure =
                         self.erasure_for(tenant, owner, subject, "customer.erase_again", by).await?;
-                    self.shred(erasure, owner.clone(), Vec::new()).await?;
+                    self.shred_owner(erasure, owner.clone()).await?;
                     count += 1;
                 }
             }
@@ -170,34 +170,56 @@ impl Billfold {
     }
 
     /// Does what can be done now.
-    async fn advance(&self, erasure: Erasure) -> Result<ErasureView> {
-        let Some(owner) = erasure.owner.clone() else { return Ok(ErasureView::from(&erasure)) };
-        let Ok(customer) = owner.parse::<CustomerId>() else {
-            return self.shred(erasure, owner, Vec::new()).await;
-        };
-        self.cancel_open_sessions(&erasure.tenant, customer).await?;
-        self.delete_values_of(&erasure.tenant, &owner).await?;
-        self.delete_methods_of(&erasure.tenant, customer).await?;
-        for removal in self.store().removals_of(&erasure.tenant, customer).await? {
-            if removal.next_attempt_at.is_some() {
-                let outcome = self.remove(&removal).await;
-                self.finish_removal(removal, outcome).await?;
+    async fn advance(&self, mut erasure: Erasure) -> Result<ErasureView> {
+        for _ in 0..MAX_ROUNDS {
+            let Some(owner) = erasure.owner.clone() else { return Ok(ErasureView::from(&erasure)) };
+            let Ok(customer) = owner.parse::<CustomerId>() else {
+                return self.shred_owner(erasure, owner).await;
+            };
+            // Before anything else: what any of them saves from here on is seen by the last commit.
+            let unsettled = self.unsettled_sessions(&erasure.tenant, customer).await?;
+            self.cancel_open_sessions(&erasure.tenant, customer).await?;
+            self.delete_values_of(&erasure.tenant, &owner).await?;
+            self.delete_methods_of(&erasure.tenant, customer).await?;
+            for removal in self.store().removals_of(&erasure.tenant, customer).await? {
+                if removal.next_attempt_at.is_some() {
+                    let outcome = self.remove(&removal).await;
+                    self.finish_removal(removal, outcome).await?;
+                }
             }
+            let removals = self.store().removals_of(&erasure.tenant, customer).await?;
+            let deletions: Vec<GatewayDeletion> = removals
+                .iter()
+                .map(|removal| GatewayDeletion {
+                    gateway: removal.gateway.clone(),
+                    outcome: removal.outcome.clone().unwrap_or_else(|| "unfinished".to_owned()),
+                })
+                .collect();
+            let waiting = removals.iter().any(|removal| removal.next_attempt_at.is_some());
+            let overdue = self.now().since(erasure.requested_at) >= self.schedule().erasure_deadline;
+            if waiting && !overdue {
+                return self.wait(erasure, deletions).await;
+            }
+            let id = erasure.id;
+            let tenant = erasure.tenant.clone();
+            if let Some(done) = self.shred(erasure, owner, deletions, unsettled).await? {
+                return Ok(done);
+            }
+            erasure = self.store().erasure(&tenant, id).await?.ok_or_else(contended)?;
         }
-        let removals = self.store().removals_of(&erasure.tenant, customer).await?;
-        let deletions: Vec<GatewayDeletion> = removals
-            .iter()
-            .map(|removal| GatewayDeletion {
-                gateway: removal.gateway.clone(),
-                outcome: removal.outcome.clone().unwrap_or_else(|| "unfinished".to_owned()),
-            })
-            .collect();
-        let waiting = removals.iter().any(|removal| removal.next_attempt_at.is_some());
-        let overdue = self.now().since(erasure.requested_at) >= self.schedule().erasure_deadline;
-        if waiting && !overdue {
-            return self.wait(erasure, deletions).await;
+        Err(contended())
+    }
+
+    /// A customer's sessions that may still save a method.
+    async fn unsettled_sessions(&self, tenant: &TenantId, customer: CustomerId) -> Result<Vec<Session>> {
+        let (mut unsettled, mut page) = (Vec::new(), Page::first(PAGE));
+        loop {
+            let sessions = self.store().sessions(tenant, Some(customer), page).await?;
+            let Some(last) = sessions.last() else { return Ok(unsettled) };
+            page.after = Some(last.id);
+            let saves = |session: &Session| session.status != SessionStatus::Completed;
+            unsettled.extend(sessions.into_iter().filter(saves));
         }
-        self.shred(erasure, owner, deletions).await
     }
 
     async fn wait(&self, mut erasure: Erasure, deletions: Vec<GatewayDeletion>) -> Result<ErasureView> {
@@ -210,52 +232,62 @@ impl Billfold {
         Ok(ErasureView::from(&erasure))
     }
 
+    /// The same for an owner that has no sessions, however often somebody else is quicker.
+    async fn shred_owner(&self, mut erasure: Erasure, owner: String) -> Result<ErasureView> {
+        let (tenant, id) = (erasure.tenant.clone(), erasure.id);
+        for _ in 0..MAX_ROUNDS {
+            if let Some(done) = self.shred(erasure, owner.clone(), Vec::new(), Vec::new()).await? {
+                return Ok(done);
+            }
+            erasure = self.store().erasure(&tenant, id).await?.ok_or_else(contended)?;
+        }
+        Err(contended())
+    }
+
+    /// Destroys everything, unless one of the `unsettled` sessions moved on: it may have saved a method whose
+    /// token nobody would ever delete. `None` when somebody else was quicker, and it is not done yet.
     async fn shred(
         &self,
         mut erasure: Erasure,
         owner: String,
         deletions: Vec<GatewayDeletion>,
-    ) -> Result<ErasureView> {
-        let now = self.now();
+        unsettled: Vec<Session>,
+    ) -> Result<Option<ErasureView>> {
         let tenant = erasure.tenant.clone();
-        for _ in 0..MAX_ROUNDS {
-            let before = erasure.version;
-            erasure.owner = None;
-            erasure.state = ErasureState::Done;
-            if !deletions.is_empty() {
-                erasure.gateway_deletions.clone_from(&deletions);
-            }
-            erasure.done_at = Some(now);
-            erasure.next_attempt_at = None;
-            erasure.version += 1;
-            if let (Some(ledger), Some(entry)) = (self.ledger(), ledger_entry(&erasure)) {
-                ledger.append(&entry).await?;
-            }
-            let shred = Shred { tenant: tenant.clone(), owner: owner.clone() };
-            let mut changes = Changes {
-                erasures: vec![Write::Update(erasure.clone())],
-                audit: vec![self.erasure_entry(&erasure, "erasure.done", &Actor::system()).await?],
-                ..Changes::default()
-            };
-            if shred.customer().is_some() {
-                let data = serde_json::json!({"id": owner, "object": "customer", "erased": true});
-                changes.events.push(self.event("customer.erased", &tenant, owner.clone(), &data)?);
-            }
-            changes.shreds.push(shred);
-            let commit = self.commit(changes).await?;
-            self.vault().forget(&tenant, &owner);
-            if commit == Commit::Applied {
-                return Ok(ErasureView::from(&erasure));
-            }
-            let stored = self.store().erasure(&tenant, erasure.id).await?;
-            erasure = stored.ok_or_else(contended)?;
-            if erasure.state == ErasureState::Done && erasure.version != before {
-                // Somebody else was quicker: it is told once. One that was done all along is of an owner who
-                // came back, and whose values are still there.
-                return Ok(ErasureView::from(&erasure));
-            }
+        let before = erasure.version;
+        erasure.owner = None;
+        erasure.state = ErasureState::Done;
+        if !deletions.is_empty() {
+            erasure.gateway_deletions = deletions;
         }
-        Err(contended())
+        erasure.done_at = Some(self.now());
+        erasure.next_attempt_at = None;
+        erasure.version += 1;
+        if let (Some(ledger), Some(entry)) = (self.ledger(), ledger_entry(&erasure)) {
+            ledger.append(&entry).await?;
+        }
+        let shred = Shred { tenant: tenant.clone(), owner: owner.clone() };
+        let mut changes = Changes {
+            sessions: unsettled.into_iter().map(next_version).collect(),
+            erasures: vec![Write::Update(erasure.clone())],
+            audit: vec![self.erasure_entry(&erasure, "erasure.done", &Actor::system()).await?],
+            ..Changes::default()
+        };
+        if shred.customer().is_some() {
+            let data = serde_json::json!({"id": owner, "object": "customer", "erased": true});
+            changes.events.push(self.event("customer.erased", &tenant, owner.clone(), &data)?);
+        }
+        changes.shreds.push(shred);
+        let commit = self.commit(changes).await?;
+        self.vault().forget(&tenant, &owner);
+        if commit == Commit::Applied {
+            return Ok(Some(ErasureView::from(&erasure)));
+        }
+        let stored = self.store().erasure(&tenant, erasure.id).await?.ok_or_else(contended)?;
+        // Somebody else was quicker: it is told once. One that was done all along is of an owner who came back,
+        // and whose values are still there.
+        let done = stored.state == ErasureState::Done && stored.version != before;
+        Ok(done.then(|| ErasureView::from(&stored)))
     }
 
     /// A session that the customer could still complete would save what has just been erased.
@@ -341,6 +373,11 @@ impl Billfold {
         let details = serde_json::json!({"gateway_deletions": erasure.gateway_deletions});
         self.vault().audit_entry(&erasure.tenant, by, action, &erasure.id.to_string(), &details).await
     }
+}
+
+fn next_version(mut session: Session) -> Write<Session> {
+    session.version += 1;
+    Write::Update(session)
 }
 
 fn ledger_entry(erasure: &Erasure) -> Option<LedgerEntry> {

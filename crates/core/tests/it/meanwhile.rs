@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use billfold_core::provider::ProviderSessionStatus;
+use billfold_core::audit::Actor;
+use billfold_core::provider::{ProviderMethodStatus, ProviderSessionStatus};
 use billfold_core::session::SessionStatus;
-use billfold_core::store::{Changes, Commit, Store, StoreResult, Write};
+use billfold_core::store::{Changes, Commit, Page, Store, StoreResult, Write};
 use billfold_testkit::between::Between;
 use billfold_testkit::reference::{Instrument, Trouble};
 use futures::future::BoxFuture;
@@ -43,6 +44,54 @@ impl Between for Meanwhile {
         }
         store.commit(changes).await
     }
+}
+
+fn operator() -> Actor {
+    Actor::new("operator")
+}
+
+#[tokio::test]
+async fn a_method_saved_in_the_last_moment_of_an_erasure_is_deleted_at_its_gateway_too() {
+    let world = World::new();
+    let session = world.start("c-1").await;
+    world.gateway.complete("ref-0001", Instrument::card("tok-1", "fp-1"));
+    world.completed("ref-0001").await;
+    let worker = world.billfold.clone();
+    let saved = async move {
+        assert_eq!(worker.process(10).await.unwrap(), 1);
+    };
+    let between = Meanwhile::new(|changes| !changes.shreds.is_empty(), saved);
+    let eraser = world.again(|setup| setup.between = Some(between));
+    eraser.billfold.erase_customer(&world.tenant, session.customer_id, &operator()).await.unwrap();
+
+    assert!(world.event_names().await.contains(&"payment_method.saved".to_owned()), "it was saved");
+    assert_eq!(world.gateway.token_status("tok-1"), Some(ProviderMethodStatus::Revoked));
+    assert!(world.store.customer(&world.tenant, session.customer_id).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_webhook_worked_on_while_its_customer_is_erased_keeps_nothing_of_them() {
+    let world = World::new();
+    let session = world.start("c-1").await;
+    world.gateway.complete("ref-0001", Instrument::card("tok-1", "fp-1"));
+    world.completed("ref-0001").await;
+    let (eraser, tenant, customer) = (world.billfold.clone(), world.tenant.clone(), session.customer_id);
+    let erased = async move {
+        eraser.erase_customer(&tenant, customer, &operator()).await.unwrap();
+    };
+    let worked_on = |changes: &Changes| {
+        let about_somebody = |write: &Write<_>| {
+            matches!(write, Write::Update(billfold_core::store::Delivery { customer_id: Some(_), .. }))
+        };
+        changes.deliveries.iter().any(about_somebody)
+    };
+    let worker = world.again(|setup| setup.between = Some(Meanwhile::new(worked_on, erased)));
+    assert_eq!(worker.billfold.process(10).await.unwrap(), 1);
+
+    assert!(world.store.customer(&world.tenant, customer).await.unwrap().is_none());
+    let delivery = world.store.deliveries(&world.tenant, None, Page::first(9)).await.unwrap().remove(0);
+    assert_eq!(delivery.customer_id, None);
+    assert!(world.store.vault_record(&world.tenant, delivery.body).await.unwrap().is_none());
 }
 
 /// Whoever was away for longer than all times at which a session is asked about has one question left.
