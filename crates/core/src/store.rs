@@ -142,7 +142,7 @@ pub enum KeyFilter {
     WrappedBy(WrapperId),
     /// Primary keys for data, of one tenant if named, made before a moment.
     PrimaryDataMadeBefore(Option<TenantId>, Timestamp),
-    /// Keys for data that are not primary, sealed nothing that is still there, and have not changed since.
+    /// Keys for data that sealed nothing that is still there, and have not changed since.
     UnusedSince(Timestamp),
     /// Every key for data.
     Data,

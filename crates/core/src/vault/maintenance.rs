@@ -214,8 +214,9 @@ impl Vault {
         Ok(commit)
     }
 
-    /// Destroys up to `limit` superseded data keys that sealed nothing that is still there. Another process
-    /// may hold a superseded key in its cache and seal under it, so a key is destroyed only after twice the
+    /// Destroys up to `limit` data keys that sealed nothing that is still there: superseded ones, those of
+    /// owners whose values are all deleted, and those that were made for a value that was never stored. Another
+    /// process may hold one in its cache and seal under it, so a key is destroyed only after twice the
     /// cache's lifetime; a record that names a destroyed key is refused by the store in any case.
     pub async fn retire_keys(&self, limit: u32) -> Result<usize> {
         let settled = self.inner.clock.now().minus(self.inner.cache.lifetime() * 2);

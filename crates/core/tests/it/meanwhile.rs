@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use billfold_core::audit::Actor;
 use billfold_core::provider::{ProviderMethodStatus, ProviderSessionStatus};
 use billfold_core::session::SessionStatus;
-use billfold_core::store::{Changes, Commit, Page, Store, StoreResult, Write};
+use billfold_core::store::{Changes, Commit, KeyFilter, Page, Store, StoreResult, Write};
 use billfold_testkit::between::Between;
 use billfold_testkit::reference::{Instrument, Trouble};
 use futures::future::BoxFuture;
@@ -22,7 +22,10 @@ struct Meanwhile {
 }
 
 impl Meanwhile {
-    fn new(when: fn(&Changes) -> bool, what: impl Future<Output = ()> + Send + 'static) -> Arc<dyn Between> {
+    fn before(
+        when: fn(&Changes) -> bool,
+        what: impl Future<Output = ()> + Send + 'static,
+    ) -> Arc<dyn Between> {
         Arc::new(Self { when, what: Mutex::new(Some(Box::pin(what))) })
     }
 }
@@ -60,7 +63,7 @@ async fn a_method_saved_in_the_last_moment_of_an_erasure_is_deleted_at_its_gatew
     let saved = async move {
         assert_eq!(worker.process(10).await.unwrap(), 1);
     };
-    let between = Meanwhile::new(|changes| !changes.shreds.is_empty(), saved);
+    let between = Meanwhile::before(|changes| !changes.shreds.is_empty(), saved);
     let eraser = world.again(|setup| setup.between = Some(between));
     eraser.billfold.erase_customer(&world.tenant, session.customer_id, &operator()).await.unwrap();
 
@@ -85,7 +88,7 @@ async fn a_webhook_worked_on_while_its_customer_is_erased_keeps_nothing_of_them(
         };
         changes.deliveries.iter().any(about_somebody)
     };
-    let worker = world.again(|setup| setup.between = Some(Meanwhile::new(worked_on, erased)));
+    let worker = world.again(|setup| setup.between = Some(Meanwhile::before(worked_on, erased)));
     assert_eq!(worker.billfold.process(10).await.unwrap(), 1);
 
     assert!(world.store.customer(&world.tenant, customer).await.unwrap().is_none());
@@ -128,7 +131,7 @@ async fn a_session_that_took_days_to_create_is_looked_after() {
     let clock = world.clock.clone();
     let slept = async move { clock.advance(Duration::from_hours(96)) };
     let intent = |changes: &Changes| matches!(changes.sessions.as_slice(), [Write::Insert(_)]);
-    let sleeper = world.again(|setup| setup.between = Some(Meanwhile::new(intent, slept)));
+    let sleeper = world.again(|setup| setup.between = Some(Meanwhile::before(intent, slept)));
     let session = sleeper.start("c-1").await;
     assert_eq!(session.status, SessionStatus::Active);
 
@@ -136,4 +139,23 @@ async fn a_session_that_took_days_to_create_is_looked_after() {
     world.clock.advance(Duration::from_hours(1));
     world.sweep().await;
     assert_eq!(world.session(session.id).await.status, SessionStatus::Expired);
+}
+
+/// A value may be refused after its owner's key was made: the key goes when nobody can need it any more.
+#[tokio::test]
+async fn a_key_made_for_a_customer_who_was_erased_meanwhile_does_not_stay() {
+    let world = World::new();
+    let session = world.start("c-1").await;
+    let (tenant, owner) = (&world.tenant, session.customer_id.to_string());
+    world.billfold.erase_customer(tenant, session.customer_id, &operator()).await.unwrap();
+    let place = billfold_core::vault::Place { tenant, owner: &owner, kind: "late", object: "" };
+    world.billfold.vault().seal(place, b"never stored").await.unwrap();
+    let keys = async || {
+        let all = world.store.vault_keys(&KeyFilter::Data, None, 100).await.unwrap();
+        all.into_iter().filter(|key| key.subject == owner).count()
+    };
+    assert_eq!(keys().await, 1);
+    world.clock.advance(2 * billfold_core::vault::DEFAULT_KEY_CACHE);
+    assert_eq!(world.billfold.vault().retire_keys(10).await.unwrap(), 1);
+    assert_eq!(keys().await, 0);
 }

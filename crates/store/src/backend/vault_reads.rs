@@ -167,7 +167,6 @@ pub(super) async fn keys(
                 .filter(vault_records::key_id.eq(vault_keys::id));
             query
                 .filter(is_data())
-                .filter(vault_keys::state.ne(PRIMARY))
                 .filter(vault_keys::updated_at.le(since.as_millis()))
                 .filter(not(exists(sealed)))
         }

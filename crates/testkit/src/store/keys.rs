@@ -193,8 +193,8 @@ async fn filters(store: Arc<dyn Store>) {
     check(KeyFilter::PrimaryDataMadeBefore(None, NOW), &[]).await;
     check(KeyFilter::PrimaryDataMadeBefore(None, later), &[&primary, &foreign]).await;
     check(KeyFilter::PrimaryDataMadeBefore(Some(tenant()), later), &[&primary]).await;
-    check(KeyFilter::UnusedSince(NOW), &[&unused, &burnt]).await;
-    check(KeyFilter::UnusedSince(later), &[&unused, &burnt, &just_now]).await;
+    check(KeyFilter::UnusedSince(NOW), &[&primary, &young, &foreign, &unused, &burnt]).await;
+    check(KeyFilter::UnusedSince(later), &[&primary, &young, &foreign, &unused, &burnt, &just_now]).await;
     check(KeyFilter::UnusedSince(NOW.minus(Duration::from_millis(1))), &[]).await;
 }
 

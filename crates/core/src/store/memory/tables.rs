@@ -200,7 +200,7 @@ impl Tables {
             }
             KeyFilter::UnusedSince(since) => {
                 let unused = !self.vault.values().any(|record| record.key_id == row.id);
-                is_data && !is_primary && unused && row.updated_at <= *since
+                is_data && unused && row.updated_at <= *since
             }
             KeyFilter::Data => is_data,
         }
