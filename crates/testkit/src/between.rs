@@ -28,6 +28,14 @@ use billfold_core::vault::{Fingerprint, KeyCount, KeyId, KeyPurpose, VaultKey, V
 /// Who is in between; whatever is not written passes through.
 #[async_trait]
 pub trait Between: fmt::Debug + Send + Sync {
+    /// Before every call; an error is answered instead of making it.
+    async fn before(&self, _call: &'static str) -> StoreResult<()> {
+        Ok(())
+    }
+
+    /// After every call that was made, before its answer is given.
+    async fn after(&self, _call: &'static str) {}
+
     /// Instead of [`Store::commit`].
     async fn commit(&self, store: &dyn Store, changes: Changes) -> StoreResult<Commit> {
         store.commit(changes).await
@@ -92,10 +100,16 @@ macro_rules! behind {
         #[async_trait]
         impl Store for Behind {
             $(async fn $between(&self, $($b: $bt),*) -> StoreResult<$br> {
-                self.between.$between(self.store.as_ref(), $($b),*).await
+                self.between.before(stringify!($between)).await?;
+                let answer = self.between.$between(self.store.as_ref(), $($b),*).await;
+                self.between.after(stringify!($between)).await;
+                answer
             })*
             $(async fn $through(&self, $($t: $tt),*) -> StoreResult<$tr> {
-                self.store.$through($($t),*).await
+                self.between.before(stringify!($through)).await?;
+                let answer = self.store.$through($($t),*).await;
+                self.between.after(stringify!($through)).await;
+                answer
             })*
         }
     };

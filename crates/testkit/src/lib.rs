@@ -6,6 +6,7 @@
 //! - [`mod@reference`]: a gateway in memory and its provider, to drive use cases with.
 //! - [`vault`]: a vault under a random root key, and a root key whose service comes and goes.
 //! - [`between`]: a store whose answers a test changes.
+//! - [`simulation`]: whole worlds, replayed from a seed, with everything that goes wrong in them.
 //! - [`filled`]: a database with something of everything, and what must be found there later.
 //! - [`postgres`], [`browser`]: what tests need from the machine, started and ended with them.
 
@@ -24,5 +25,6 @@ pub mod key_wrapper;
 pub mod postgres;
 pub mod process;
 pub mod reference;
+pub mod simulation;
 pub mod store;
 pub mod vault;

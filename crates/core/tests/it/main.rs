@@ -16,6 +16,7 @@ mod races;
 mod restores;
 mod returns;
 mod rotation;
+mod simulation;
 mod support;
 mod vault;
 mod vault_limits;

@@ -6,6 +6,7 @@ mod append_only;
 mod contract;
 mod golden;
 mod migrations;
+mod simulation;
 mod sqlite;
 mod support;
 mod urls;

@@ -97,6 +97,11 @@ impl ReferenceGateway {
         self.state().sessions.keys().cloned().collect()
     }
 
+    /// Where a session stands.
+    pub fn session_status(&self, session: &str) -> Option<ProviderSessionStatus> {
+        self.state().sessions.get(session).map(|stored| stored.session.status)
+    }
+
     /// Where a session's customer returns to.
     pub fn return_address(&self, session: &str) -> Option<url::Url> {
         self.state().sessions.get(session).map(|stored| stored.return_address.clone())

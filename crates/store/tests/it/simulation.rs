@@ -1,0 +1,82 @@
+//! Whole worlds over real databases.
+
+use std::path::Path;
+
+use billfold_store::{StoreOptions, connect};
+use billfold_testkit::postgres::ThrowAwayPostgres;
+use billfold_testkit::simulation::{Database, Flaw, catches, hold, run};
+use tempfile::TempDir;
+
+/// In memory where the machine allows it: a simulated world needs no disk, and writes a lot.
+fn folder() -> TempDir {
+    let shared = Path::new("/dev/shm");
+    if shared.is_dir() { TempDir::new_in(shared) } else { TempDir::new() }.unwrap()
+}
+
+async fn sqlite() -> Database {
+    let files = folder();
+    let url = format!("sqlite://{}/billfold.db", files.path().display());
+    let store = connect(&url, &StoreOptions::default()).await.unwrap();
+    store.migrate().await.unwrap();
+    Database { store, files: Some(files) }
+}
+
+#[tokio::test]
+async fn every_world_on_sqlite_keeps_its_promises() {
+    hold(10, sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_world_on_postgres_keeps_its_promises() {
+    if ThrowAwayPostgres::database().await.is_none() {
+        return;
+    }
+    hold(3, || async {
+        let database = ThrowAwayPostgres::database().await.unwrap();
+        let store = connect(&database.url, &StoreOptions::default()).await.unwrap();
+        store.migrate().await.unwrap();
+        Database { store, files: None }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_same_seed_is_the_same_history() {
+    for seed in 1..=2 {
+        let (one, two) = (run(seed, None, sqlite().await).await, run(seed, None, sqlite().await).await);
+        assert_eq!(one.history, two.history, "seed {seed}");
+        assert_eq!(one.digest, two.digest, "seed {seed}");
+        assert_ne!(one.digest, run(seed + 1, None, sqlite().await).await.digest);
+    }
+}
+
+/// The invariant that a flaw breaks; any of several where chance decides.
+fn broken_by(flaw: Flaw) -> &'static [&'static str] {
+    match flaw {
+        Flaw::AcknowledgesBeforeStoring | Flaw::IgnoresTheSecret => &["I1"],
+        Flaw::LosesCommits => &["I3", "I7"],
+        Flaw::IgnoresVersions => &["I6"],
+        Flaw::IgnoresUniqueness | Flaw::TimeOutIsFailure => &["I3"],
+        Flaw::SweeperNeverAsks => &["I13"],
+        Flaw::KeepsTokens => &["I3", "I16"],
+        Flaw::ShredsNothing => &["I16"],
+        Flaw::ShowsTokens => &["I11"],
+        Flaw::MixesCustomers => &["I3", "I12"],
+        Flaw::DropsEvents | Flaw::DoublesEvents => &["I7"],
+        Flaw::ForgetsAudit => &["I10"],
+    }
+}
+
+/// Whatever is wrong with Billfold is seen within a few worlds.
+#[tokio::test]
+async fn every_flaw_is_found_out() {
+    for flaw in Flaw::ALL {
+        let caught = catches(flaw, 40, sqlite).await;
+        let caught = caught.unwrap_or_else(|| panic!("{flaw:?} was not seen"));
+        let invariant = |problem: &String| problem.split(':').next().unwrap_or_default().to_owned();
+        let broken: Vec<String> = caught.problems.iter().map(invariant).collect();
+        let expected = broken_by(flaw);
+        let seen = broken.iter().any(|one| expected.contains(&one.as_str()));
+        assert!(seen, "{flaw:?} breaks {expected:?}: {}", caught.report());
+    }
+}
