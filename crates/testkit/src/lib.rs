@@ -1,9 +1,12 @@
-//! The contract suite for stores, a reference gateway, and throw-away databases for tests.
+//! The contract suites for providers, stores and key wrappers, reference gateways, and throw-away databases for
+//! tests.
 //!
+//! - [`provider`]: every implementation of `TokenizationProvider` runs these trials, with a driver of its gateway.
 //! - [`store`]: every implementation of `Store` runs these trials.
 //! - [`key_wrapper`]: every implementation of `KeyWrapper` runs these.
 //! - `fake_transit`, `fake_kms` (features `fake-transit`, `fake-kms`): key services on a loopback port.
 //! - [`mod@reference`]: a gateway in memory and its provider, to drive use cases with.
+//! - [`reference_http`]: a gateway that speaks HTTP in memory, its provider and its driver, for the suite.
 //! - [`vault`]: a vault under a random root key, and a root key whose service comes and goes.
 //! - [`between`]: a store whose answers a test changes.
 //! - [`simulation`]: whole worlds, replayed from a seed, with everything that goes wrong in them.
@@ -24,7 +27,9 @@ pub mod filled;
 pub mod key_wrapper;
 pub mod postgres;
 pub mod process;
+pub mod provider;
 pub mod reference;
+pub mod reference_http;
 pub mod simulation;
 pub mod store;
 pub mod vault;

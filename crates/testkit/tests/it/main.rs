@@ -4,3 +4,5 @@
 
 mod key_wrapper;
 mod mutants;
+mod provider;
+mod provider_mutants;

@@ -1,0 +1,105 @@
+//! Nothing prints a secret: no value, no error, no line of a log.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use billfold_core::provider::{SessionRef, TokenRef};
+use billfold_core::secret::ExposeSecret;
+use billfold_core::view::Next;
+use tracing::instrument::WithSubscriber as _;
+
+use super::Trial;
+use super::driver::{Card, Signer};
+use super::wire::Fault;
+use super::world::World;
+use crate::key_wrapper::spellings;
+
+pub(super) fn trials() -> Vec<Trial> {
+    vec![Trial::new("nothing prints a secret", |world| Box::pin(silent(world)))]
+}
+
+/// Everything that was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+async fn silent(world: World) {
+    let (log, mut printed, mut secrets) = (Log::default(), Vec::new(), world.driver.canaries());
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    story(&world, &mut printed, &mut secrets).with_subscriber(subscriber).await;
+    let logged = log.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    assert!(!logged.is_empty(), "the log was not seen");
+    printed.push(String::from_utf8_lossy(&logged).into_owned());
+    let spelt: Vec<String> = secrets.iter().flat_map(|secret| spellings(secret.as_bytes())).collect();
+    for text in printed {
+        // The text itself stays out of the message: it holds the secret.
+        assert!(!spelt.iter().any(|secret| text.contains(secret)), "a secret is printed");
+    }
+}
+
+async fn story(world: &World, printed: &mut Vec<String>, secrets: &mut Vec<String>) {
+    let (session, token) = world.save("c-1", Card::One).await;
+    secrets.push(token.clone());
+    match session.view.next.as_ref().expect("something to do") {
+        Next::Redirect { url: secret } | Next::ClientSecret { secret } => {
+            secrets.push(secret.expose_secret().to_owned());
+        }
+    }
+    let open = world.start("c-1").await;
+    let cx = world.context("quiet");
+    for fault in [
+        Fault::NotSent,
+        Fault::LostAfter,
+        Fault::Truncated,
+        Fault::Status(400),
+        Fault::Status(401),
+        Fault::Status(500),
+        Fault::Page(502),
+        Fault::Redirect,
+    ] {
+        world.wire.order(&[fault]);
+        let one = world.billfold.start_session(&world.tenant, world.driver.request("c-1")).await.err();
+        world.wire.order(&[fault]);
+        let two = world.provider.fetch_session(&cx, SessionRef::new(session.theirs.clone())).await.err();
+        world.wire.order(&[fault]);
+        let three = world.provider.fetch_method(&cx, TokenRef::new(token.clone())).await.err();
+        world.wire.order(&[fault]);
+        let four = world.provider.check(&cx).await.err();
+        for error in [one, two, three, four].into_iter().flatten() {
+            printed.push(format!("{error} {error:?} {error:#?} {}", error.log_line()));
+            printed.push(format!("{:?} {:?} {:?}", error.context(), error.fault(), error.fields()));
+        }
+    }
+    world.wire.order(&[]);
+    let observed = world.provider.fetch_session(&cx, SessionRef::new(session.theirs.clone())).await;
+    printed.push(format!("{observed:?}"));
+    let body = world.driver.unknown_event().to_string();
+    for signer in [Signer::Current, Signer::Stranger, Signer::Empty] {
+        let webhook = world.driver.sign(body.as_bytes(), signer, world.driver.now());
+        printed.push(format!("{:?}", world.deliver(&webhook).await));
+    }
+    let canceled = world.billfold.cancel_session(&world.tenant, open.id).await;
+    printed.push(format!("{canceled:?}"));
+    world.sweep_after(Duration::from_mins(2)).await;
+    // After use as well: some provider might remember what it saw.
+    printed.push(format!("{:?} {:#?} {:?}", world.provider, world.provider, world.billfold));
+    printed.push(format!("{:?}", world.provider.customers()));
+    let methods = world.methods(&session).await;
+    world.billfold.delete_method(&world.tenant, methods[0].id).await.expect("deleted");
+    world.work().await;
+}

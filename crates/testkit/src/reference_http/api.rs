@@ -1,0 +1,54 @@
+//! What travels between the HTTP reference's provider and its gateway.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// `POST /sessions`.
+#[derive(Serialize, Deserialize)]
+pub(super) struct NewSession {
+    pub(super) reference: String,
+    pub(super) customer: String,
+    pub(super) currency: String,
+    pub(super) country: String,
+    pub(super) channels: Vec<String>,
+    pub(super) metadata: BTreeMap<String, String>,
+    pub(super) return_url: String,
+    pub(super) cancel_url: String,
+    pub(super) expires_at: String,
+}
+
+/// A session as the gateway shows it. Everything may be missing in an answer.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Session {
+    pub(super) id: Option<String>,
+    pub(super) status: Option<String>,
+    pub(super) url: Option<String>,
+    pub(super) reference: Option<String>,
+    pub(super) customer: Option<String>,
+    pub(super) currency: Option<String>,
+    pub(super) country: Option<String>,
+    pub(super) expires_at: Option<String>,
+    pub(super) token: Option<Token>,
+}
+
+/// A token as the gateway shows it.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Token {
+    pub(super) id: Option<String>,
+    pub(super) status: Option<String>,
+    pub(super) customer: Option<String>,
+    pub(super) reference: Option<String>,
+    pub(super) number: Option<String>,
+    pub(super) fingerprint: Option<String>,
+}
+
+/// `POST /customers`, and its answer.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Customer {
+    #[serde(default)]
+    pub(super) id: Option<String>,
+    pub(super) reference: String,
+}

@@ -1,0 +1,163 @@
+//! Webhooks of the HTTP reference: proving them as the gateway does, verifying and reading them as the
+//! provider does.
+
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use billfold_core::capability::Trust;
+use billfold_core::entropy::SystemEntropy;
+use billfold_core::provider::{EventSubject, ProviderEvent, WebhookBatch, WebhookDelivery, WebhookRejection};
+use billfold_core::secret::{ExposeSecret, SecretString, matches_secret};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The header of a shared token or a signature.
+pub(super) const PROOF_HEADER: HeaderName = HeaderName::from_static("reference-proof");
+/// How old or how early a signed webhook may be.
+pub(super) const TOLERANCE: Duration = Duration::from_mins(5);
+
+/// How webhooks prove their origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// A shared token in a header, and nothing that covers the body.
+    Token,
+    /// A signature over time and body in a header.
+    Signature,
+    /// A signature in each event of the body.
+    Items,
+}
+
+/// A delivery's body.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Body {
+    pub(super) events: Vec<Event>,
+}
+
+/// One event. Everything but the proof is what the proof covers.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Event {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) session: Option<String>,
+    #[serde(default)]
+    pub(super) token: Option<String>,
+    #[serde(default)]
+    pub(super) reference: Option<String>,
+    #[serde(default)]
+    pub(super) status: Option<String>,
+    /// Counts the attempts at the delivery.
+    #[serde(default)]
+    pub(super) attempt: u32,
+    #[serde(default)]
+    pub(super) mac: Option<String>,
+}
+
+impl Event {
+    fn covered(&self) -> String {
+        let parts = [&self.session, &self.token, &self.reference, &self.status];
+        let parts: Vec<&str> = parts.iter().map(|part| part.as_deref().unwrap_or_default()).collect();
+        format!("{}|{}", self.name, parts.join("|"))
+    }
+
+    pub(super) fn sealed(mut self, secret: &str) -> Self {
+        self.mac = Some(hex::encode(sign(secret, self.covered().as_bytes())));
+        self
+    }
+}
+
+fn sign(secret: &str, message: &[u8]) -> Vec<u8> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    hmac::sign(&key, message).as_ref().to_vec()
+}
+
+/// The headers with which the gateway sends a body at `at` (Unix seconds).
+pub(super) fn headers(proof: Proof, secret: &str, body: &[u8], at: i64) -> HeaderMap {
+    let value = match proof {
+        Proof::Token => secret.to_owned(),
+        Proof::Signature => {
+            let message = [format!("{at}.").as_bytes(), body].concat();
+            format!("t={at},v1={}", hex::encode(sign(secret, &message)))
+        }
+        Proof::Items => return HeaderMap::new(),
+    };
+    let value = HeaderValue::from_str(&value).expect("a secret that a header can hold");
+    HeaderMap::from_iter([(PROOF_HEADER, value)])
+}
+
+/// Verifies and reads a delivery.
+pub(super) fn read(
+    proof: Proof,
+    secrets: &[SecretString],
+    delivery: &WebhookDelivery,
+) -> Result<WebhookBatch, WebhookRejection> {
+    let header = match proof {
+        Proof::Items => None,
+        _ => Some(only(&delivery.headers).ok_or(WebhookRejection::Unauthentic)?),
+    };
+    let authentic = secrets.iter().any(|secret| match (proof, header) {
+        (Proof::Token, Some(given)) => {
+            matches_secret(secret, given.as_bytes(), &SystemEntropy).unwrap_or(false)
+        }
+        (Proof::Signature, Some(given)) => signed(secret, given, delivery),
+        _ => true,
+    });
+    if !authentic {
+        return Err(WebhookRejection::Unauthentic);
+    }
+    let body = serde_json::from_slice::<Value>(&delivery.body).ok().filter(Value::is_object);
+    let Some(body) = body.and_then(|body| serde_json::from_value::<Body>(body).ok()) else {
+        // Where the proof is in the body, what cannot be read proves nothing.
+        let unproven = proof == Proof::Items;
+        return Err(if unproven { WebhookRejection::Unauthentic } else { WebhookRejection::Unreadable });
+    };
+    let trust = if proof == Proof::Token { Trust::Hint } else { Trust::Signed };
+    let sealed = |event: &Event| secrets.iter().any(|secret| item_is_sealed(secret, event));
+    if proof == Proof::Items && !body.events.iter().all(sealed) {
+        return Err(WebhookRejection::Unauthentic);
+    }
+    Ok(WebhookBatch::new(trust, body.events.into_iter().map(event).collect()))
+}
+
+fn only(headers: &HeaderMap) -> Option<&str> {
+    let mut given = headers.get_all(PROOF_HEADER).iter();
+    let (Some(only), None) = (given.next(), given.next()) else { return None };
+    only.to_str().ok().filter(|value| !value.is_empty())
+}
+
+fn signed(secret: &SecretString, header: &str, delivery: &WebhookDelivery) -> bool {
+    let Some((time, given)) = header.strip_prefix("t=").and_then(|rest| rest.split_once(",v1=")) else {
+        return false;
+    };
+    let (Ok(at), Ok(given)) = (time.parse::<i64>(), hex::decode(given)) else { return false };
+    let now = delivery.received_at.as_millis() / 1000;
+    if Duration::from_secs(now.abs_diff(at)) > TOLERANCE {
+        return false;
+    }
+    let message = [format!("{time}.").as_bytes(), &delivery.body[..]].concat();
+    verify(secret, &message, &given)
+}
+
+fn item_is_sealed(secret: &SecretString, event: &Event) -> bool {
+    let given = event.mac.as_deref().and_then(|mac| hex::decode(mac).ok());
+    given.is_some_and(|given| verify(secret, event.covered().as_bytes(), &given))
+}
+
+fn verify(secret: &SecretString, message: &[u8], given: &[u8]) -> bool {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
+    !secret.expose_secret().is_empty() && hmac::verify(&key, message, given).is_ok()
+}
+
+fn event(event: Event) -> ProviderEvent {
+    // The attempt has no part in it: each attempt at one event has the same key.
+    let key = event.covered();
+    let subject = match (event.token, event.session) {
+        (Some(token), _) => EventSubject::Method { token, merchant_reference: event.reference },
+        (None, Some(session)) => {
+            EventSubject::Session { reference: Some(session), merchant_reference: event.reference }
+        }
+        (None, None) => EventSubject::Other,
+    };
+    ProviderEvent::new(event.name, key, subject)
+}
