@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::delivery::{Channel, Delivery};
+use crate::delivery::{Channel, Delivery, WireWebhook};
 use crate::fault::FaultOrder;
 use crate::record::RecordedRequest;
 use crate::server::World;
@@ -74,6 +74,13 @@ impl SandboxControl {
     /// Every webhook, oldest first.
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.world.with(|state, _| state.outbox.deliveries.clone())
+    }
+
+    /// A webhook as it would be sent now, proven by `secret` or else by the gateway's own.
+    pub fn wire(&self, delivery: &Delivery, secret: Option<&str>) -> WireWebhook {
+        let own = || self.world.with(|state, _| state.callback_token.clone()).unwrap_or_default();
+        let secret = secret.map_or_else(own, SecretString::from);
+        xendit::webhook(delivery, &secret, self.world.now())
     }
 
     /// Sends a webhook again; `false` when there is no such one.

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::iso;
 use crate::server::World;
+use crate::xendit;
 
 /// The gaps between the seven attempts, in minutes: 15 m, 1 h, 3 h, 6 h, 12 h and 24 h after the first.
 const GAPS_MINUTES: [i64; 6] = [15, 45, 120, 180, 360, 720];
@@ -217,16 +217,24 @@ pub(crate) async fn run(
     }
 }
 
+/// A webhook as it travels: headers and body, byte for byte.
+#[derive(Debug, Clone)]
+pub struct WireWebhook {
+    /// Names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON.
+    pub body: Vec<u8>,
+}
+
 async fn send(world: &World, client: &reqwest::Client, delivery: Delivery) {
     let outcome = match world.webhook_target() {
         None => Outcome::NoUrl,
         Some((url, token)) => {
-            let mut body =
-                json!({"event": delivery.event, "created": iso(world.now()), "data": delivery.data});
-            if let Some(business_id) = delivery.business_id {
-                body["business_id"] = Value::String(business_id);
+            let WireWebhook { headers, body } = xendit::webhook(&delivery, &token, world.now());
+            let mut request = client.post(url).header("content-type", "application/json").body(body);
+            for (name, value) in headers {
+                request = request.header(name, value);
             }
-            let request = client.post(url).header("x-callback-token", token.expose_secret()).json(&body);
             match request.send().await {
                 Ok(answer) => Outcome::Answered(answer.status().as_u16()),
                 Err(error) if error.is_timeout() => Outcome::TimedOut,

@@ -33,7 +33,7 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 pub use control::{CompleteSession, SandboxControl};
-pub use delivery::{Attempt, Channel, Delivery, DeliveryState};
+pub use delivery::{Attempt, Channel, Delivery, DeliveryState, WireWebhook};
 pub use fault::{Fault, FaultOrder};
 pub use record::RecordedRequest;
 

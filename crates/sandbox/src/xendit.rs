@@ -15,8 +15,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::HeaderMap;
 use base64::Engine as _;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 
+use crate::clock::iso;
+use crate::delivery::{Delivery, WireWebhook};
 use crate::server::World;
 pub(crate) use books::Books;
 pub(crate) use hosted::{complete as complete_session, decline_any as decline_session};
@@ -37,6 +40,16 @@ pub(crate) fn is_authorized(world: &World, headers: &HeaderMap) -> bool {
     given.and_then(|value| value.strip_prefix("Basic ")) == Some(expected.as_str())
 }
 
+/// A webhook as it is sent at `now`. The time in its envelope is that of the attempt.
+pub(crate) fn webhook(delivery: &Delivery, callback_token: &SecretString, now: i64) -> WireWebhook {
+    let mut body = json!({"event": delivery.event, "created": iso(now), "data": delivery.data});
+    if let Some(business_id) = &delivery.business_id {
+        body["business_id"] = business_id.clone().into();
+    }
+    let headers = vec![("x-callback-token", callback_token.expose_secret().to_owned())];
+    WireWebhook { headers, body: body.to_string().into_bytes() }
+}
+
 /// Puts a token into a status, and tells of it where the gateway has an event for that. `false` when there
 /// is no such token.
 pub(crate) fn set_token_status(world: &World, token: &str, status: &str, failure_code: Option<&str>) -> bool {
@@ -50,7 +63,7 @@ pub(crate) fn set_token_status(world: &World, token: &str, status: &str, failure
     world.with(|state, now| {
         let Some(token) = state.xendit.token_of(None, token) else { return false };
         token.insert("status".to_owned(), status.into());
-        token.insert("updated".to_owned(), crate::clock::iso(now).into());
+        token.insert("updated".to_owned(), iso(now).into());
         if let Some(code) = failure_code {
             token.insert("failure_code".to_owned(), code.into());
         }

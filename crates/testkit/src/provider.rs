@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-pub use driver::{Card, Driver, Rotation, SentWebhook, Signer};
+pub use driver::{Ability, Card, Driver, Rotation, SentWebhook, Signer};
 
 use world::World;
 

@@ -5,6 +5,7 @@
 
 mod calls;
 mod cancel;
+mod contract;
 mod customers;
 mod delete;
 mod errors;

@@ -49,9 +49,13 @@ pub(crate) fn build(
 static TRANSPORT: LazyLock<Arc<ReqwestTransport>> =
     LazyLock::new(|| Arc::new(ReqwestTransport::for_development().unwrap()));
 
+pub(crate) fn transport() -> Arc<ReqwestTransport> {
+    TRANSPORT.clone()
+}
+
 /// A call's surroundings.
 pub(crate) fn context(idempotency_key: &str) -> CallContext {
-    CallContext::new(TRANSPORT.clone(), Arc::new(SystemClock), "main", idempotency_key)
+    CallContext::new(transport(), Arc::new(SystemClock), "main", idempotency_key)
 }
 
 /// Puts `changes` over `value`, objects member by member; null takes away.

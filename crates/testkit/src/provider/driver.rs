@@ -15,6 +15,19 @@ use http::{HeaderMap, HeaderName};
 use serde_json::Value;
 use url::Url;
 
+/// What not every gateway can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ability {
+    /// An attempt fails, and the session stays open ([`Driver::decline`]).
+    Decline,
+    /// Sessions end by time ([`Driver::expire`]).
+    Expire,
+    /// Tokens are taken back, and a webhook tells of it ([`Driver::revoke`]).
+    Revoke,
+    /// Metadata is kept ([`Driver::metadata`]).
+    Metadata,
+}
+
 /// One of two cards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Card {
@@ -72,6 +85,11 @@ pub trait Driver: Send + Sync {
     /// gateway does not know.
     fn wrong_api_key(&self) -> (&'static str, String);
 
+    /// Why the gateway, or the local one that plays it, has no such thing; `None` when it has.
+    fn lacks(&self, _ability: Ability) -> Option<&'static str> {
+        None
+    }
+
     /// The settings for a change of the webhook secret; `None` when the provider knows one secret only.
     fn rotation(&self) -> Option<Rotation> {
         None
@@ -92,7 +110,7 @@ pub trait Driver: Send + Sync {
     /// The sessions, oldest first.
     async fn sessions(&self) -> Vec<String>;
 
-    /// The metadata that came with a session; `None` when the gateway takes none.
+    /// The metadata that came with a session; `None` when there is no such session.
     async fn metadata(&self, session: &str) -> Option<BTreeMap<String, String>>;
 
     /// Where the customer's browser is sent after success (`true`), or after giving up.
@@ -101,13 +119,13 @@ pub trait Driver: Send + Sync {
     /// The customer saves a card; says its token. `None` when the session is over.
     async fn complete(&self, session: &str, card: Card) -> Option<String>;
 
-    /// One attempt fails, and the session stays open. `false` when this gateway has no such thing.
+    /// One attempt fails, and the session stays open. `false` when it is not there.
     async fn decline(&self, session: &str) -> bool;
 
-    /// The session's time is up. `false` when the gateway does not end sessions by time.
+    /// The session's time is up. `false` when it is not open.
     async fn expire(&self, session: &str) -> bool;
 
-    /// The bank or the customer takes a token back. `false` when this gateway has no such thing.
+    /// The bank or the customer takes a token back. `false` when it is not there.
     async fn revoke(&self, token: &str) -> bool;
 
     /// Whether a token could be charged.

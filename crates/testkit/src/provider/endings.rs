@@ -7,15 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Trial;
-use super::driver::Card;
+use super::driver::{Ability, Card};
 use super::world::World;
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
-        Trial::new("a failed attempt is not the end", |world| Box::pin(failed_attempt(world))),
+        Trial::new("a failed attempt is not the end", |world| Box::pin(failed_attempt(world)))
+            .unless(|world| world.driver.lacks(Ability::Decline)),
         Trial::new("leaving the page is not the end", |world| Box::pin(leaving(world))),
         Trial::new("what the browser says is not believed", |world| Box::pin(forged_return(world))),
-        Trial::new("a session that the gateway ended is over", |world| Box::pin(expired(world))),
+        Trial::new("a session that the gateway ended is over", |world| Box::pin(expired(world)))
+            .unless(|world| world.driver.lacks(Ability::Expire)),
         Trial::new("a canceled session is over at the gateway", |world| Box::pin(canceled(world))),
         Trial::new("a completion beats a cancellation", |world| Box::pin(canceled_too_late(world))),
         Trial::new("an unknown status changes nothing", |world| Box::pin(unknown_status(world))),
@@ -24,9 +26,7 @@ pub(super) fn trials() -> Vec<Trial> {
 
 async fn failed_attempt(world: World) {
     let session = world.start("c-1").await;
-    if !world.driver.decline(&session.theirs).await {
-        return;
-    }
+    assert!(world.driver.decline(&session.theirs).await, "an attempt fails");
     world.deliver_all().await;
     world.sweep_after(Duration::from_mins(2)).await;
     assert_eq!(world.status(&session).await, SessionStatus::Active, "the customer may try again");
@@ -62,9 +62,7 @@ async fn forged_return(world: World) {
 
 async fn expired(world: World) {
     let session = world.start("c-1").await;
-    if !world.driver.expire(&session.theirs).await {
-        return;
-    }
+    assert!(world.driver.expire(&session.theirs).await, "the time is up");
     world.deliver_all().await;
     world.sweep_after(Duration::from_mins(2)).await;
     assert_eq!(world.status(&session).await, SessionStatus::Expired);
