@@ -116,9 +116,23 @@ pub(crate) enum Command {
     },
 }
 
+/// The gateways that the sandbox can play.
+#[cfg(feature = "sandbox")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum LocalGateway {
+    /// Xendit.
+    #[default]
+    Xendit,
+    /// Stripe.
+    Stripe,
+}
+
 #[cfg(feature = "sandbox")]
 #[derive(Debug, ClapArgs)]
 pub(crate) struct DemoArgs {
+    /// The gateway that is played.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) gateway: LocalGateway,
     /// Play the customer as well, print every step, and end.
     #[arg(long)]
     pub(crate) once: bool,
@@ -144,18 +158,22 @@ pub(crate) struct ServeArgs {
 #[cfg(feature = "sandbox")]
 #[derive(Debug, ClapArgs)]
 pub(crate) struct SandboxArgs {
+    /// The gateway that is played.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) gateway: LocalGateway,
     /// Where to listen; loopback only.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4010")]
     pub(crate) listen: SocketAddr,
     /// Where webhooks go.
     #[arg(long, value_name = "URL")]
     pub(crate) webhook_url: Option<Url>,
-    /// What webhooks carry in x-callback-token.
-    #[arg(long, value_name = "TOKEN", default_value = "sandbox-callback-token")]
-    pub(crate) callback_token: String,
-    /// The API key that clients must use.
-    #[arg(long, value_name = "KEY", default_value = "xnd_development_sandbox")]
-    pub(crate) secret_key: String,
+    /// What proves webhooks: Xendit's carry it in x-callback-token, Stripe's are signed by it. A fixed one when
+    /// left out.
+    #[arg(long, value_name = "SECRET", alias = "callback-token")]
+    pub(crate) webhook_secret: Option<String>,
+    /// The API key that clients must use; a fixed one when left out.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) secret_key: Option<String>,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

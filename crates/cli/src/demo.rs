@@ -4,6 +4,7 @@ mod customer;
 mod once;
 mod page;
 mod shop;
+mod stage;
 mod world;
 
 use std::net::SocketAddr;
@@ -13,29 +14,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::{DemoArgs, Global};
 use crate::commands::told_to_stop;
+pub(crate) use stage::Stage;
 use world::World;
-
-/// The country and currency of the demo's shop.
-const COUNTRY: &str = "ID";
-const CURRENCY: &str = "IDR";
-
-/// What the demo saves: what a button is called, and which channels it offers.
-struct Offer {
-    id: &'static str,
-    label: &'static str,
-    channels: &'static [&'static str],
-}
-
-const OFFERS: [Offer; 3] = [
-    Offer { id: "card", label: "a card", channels: &["CARDS"] },
-    Offer { id: "wallet", label: "a wallet", channels: &["OVO", "DANA", "SHOPEEPAY"] },
-    Offer { id: "bank-debit", label: "a bank debit", channels: &["BRI_DIRECT_DEBIT"] },
-];
 
 pub(crate) async fn run(global: &Global, args: DemoArgs) -> anyhow::Result<()> {
     let shop = bind_or_free(args.port, args.once).await?;
     let address = shop.local_addr()?;
-    let world = World::start(args.database.as_deref(), address).await?;
+    let world = World::start(Stage::of(args.gateway), args.database.as_deref(), address).await?;
     let stop = CancellationToken::new();
     let serving = shop::serve(shop, &world, stop.clone())?;
     if args.once {

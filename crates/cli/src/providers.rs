@@ -1,5 +1,12 @@
-//! The providers that this program links. A new gateway is one line here and one feature in
-//! `Cargo.toml`.
+//! The providers that this program links. A new gateway is one line here and one in `Cargo.toml`.
 
-#[cfg(feature = "xendit")]
-use billfold_provider_xendit as _;
+/// Links a provider when its feature is on: the registry knows the crates that a program names.
+macro_rules! link {
+    ($feature:tt, $package:ident) => {
+        #[cfg(feature = $feature)]
+        use $package as _;
+    };
+}
+
+link!("stripe", stripe);
+link!("xendit", xendit);

@@ -16,7 +16,7 @@ use crate::delivery::{Channel, Delivery, WireWebhook};
 use crate::fault::FaultOrder;
 use crate::record::RecordedRequest;
 use crate::server::World;
-use crate::xendit;
+use crate::{Kind, delivery, stripe, xendit};
 
 /// Plays the customer and the gateway's operator. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ pub struct SandboxControl {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CompleteSession {
-    /// The channel; the first that the session offers when left out.
+    /// The channel, or type of payment method; the first that the session offers when left out.
     pub channel_code: Option<String>,
     /// A test card's number, or the account number of a bank debit.
     pub card_number: Option<String>,
@@ -39,6 +39,10 @@ pub struct CompleteSession {
 impl SandboxControl {
     pub(crate) fn new(world: Arc<World>) -> Self {
         Self { world }
+    }
+
+    fn gateway(&self) -> Kind {
+        self.world.config.gateway
     }
 
     /// Every request that the API received, oldest first.
@@ -80,7 +84,7 @@ impl SandboxControl {
     pub fn wire(&self, delivery: &Delivery, secret: Option<&str>) -> WireWebhook {
         let own = || self.world.with(|state, _| state.callback_token.clone()).unwrap_or_default();
         let secret = secret.map_or_else(own, SecretString::from);
-        xendit::webhook(delivery, &secret, self.world.now())
+        delivery::wire(self.gateway(), delivery, &secret, self.world.now())
     }
 
     /// Sends a webhook again; `false` when there is no such one.
@@ -91,6 +95,10 @@ impl SandboxControl {
     /// The dashboard's "Test & Save": an event about a session that nobody knows. With `with_id` it
     /// calls the session `id` instead of `payment_session_id`, as the real one mostly does.
     pub fn send_test_webhook(&self, with_id: bool) {
+        if self.gateway() == Kind::Stripe {
+            let object = json!({"id": "cs_test_nobody", "object": "checkout.session", "status": "complete"});
+            return self.send_webhook("checkout.session.completed", &object);
+        }
         let field = if with_id { "id" } else { "payment_session_id" };
         let data = json!({
             field: "ps-579c8d61f23fa4ca35e52da4", "allowed_payment_channels": ["CARD", "OVO", "DANA"], "amount": 100_000,
@@ -104,7 +112,10 @@ impl SandboxControl {
     /// Sends any webhook.
     pub fn send_webhook(&self, event: &str, data: &Value) {
         let business = Some(self.world.config.business_id.clone());
-        self.world.with(|state, now| state.outbox.push(event, data, business, now));
+        self.world.with(|state, now| match self.gateway() {
+            Kind::Xendit => state.outbox.push(event, data, business, now),
+            Kind::Stripe => stripe::push(state, event, data, now),
+        });
     }
 
     /// Orders a fault.
@@ -121,6 +132,9 @@ impl SandboxControl {
     /// or does not offer the channel.
     pub fn complete(&self, session: &str, complete: &CompleteSession) -> Option<String> {
         let number = complete.card_number.as_deref();
+        if self.gateway() == Kind::Stripe {
+            return stripe::complete(&self.world, session, complete.channel_code.as_deref(), number);
+        }
         let choice = complete.channel_code.as_deref().map(|code| (code, number));
         let choice = choice.or(number.map(|number| ("CARDS", Some(number))));
         xendit::complete_session(&self.world, session, None, choice, complete.token_status.as_deref())
@@ -128,12 +142,18 @@ impl SandboxControl {
 
     /// One attempt fails; the session stays open. `false` when it is not open.
     pub fn fail(&self, session: &str, failure_code: &str) -> bool {
-        xendit::decline_session(&self.world, session, failure_code)
+        match self.gateway() {
+            Kind::Xendit => xendit::decline_session(&self.world, session, failure_code),
+            Kind::Stripe => stripe::decline(&self.world, session, failure_code),
+        }
     }
 
     /// The session's time is up. `false` when there is no such session.
     pub fn expire(&self, session: &str) -> bool {
-        let found = self.world.with(|state, now| state.xendit.expire_at(session, now));
+        let found = self.world.with(|state, now| match self.gateway() {
+            Kind::Xendit => state.xendit.expire_at(session, now),
+            Kind::Stripe => state.stripe.expire_at(session, now),
+        });
         self.world.expire_sessions();
         found
     }
@@ -141,26 +161,37 @@ impl SandboxControl {
     /// Sessions created from now on are completed, and their webhooks sent, before the answer to
     /// the creating call is.
     pub fn complete_on_create(&self, on: bool) {
-        self.world.with(|state, _| state.xendit.complete_on_create = on);
+        self.world.with(|state, _| {
+            state.xendit.complete_on_create = on;
+            state.stripe.complete_on_create = on;
+        });
     }
 
     /// Every session as the API shows it, oldest first.
     pub fn sessions(&self) -> Vec<Value> {
-        self.world.with(|state, _| {
-            state.xendit.sessions.iter().map(|session| session.object.clone().into()).collect()
+        self.world.with(|state, _| match self.gateway() {
+            Kind::Xendit => {
+                state.xendit.sessions.iter().map(|session| session.object.clone().into()).collect()
+            }
+            Kind::Stripe => state.stripe.shown_sessions(),
         })
     }
 
     /// Every token as the API shows it, oldest first.
     pub fn tokens(&self) -> Vec<Value> {
-        self.world
-            .with(|state, _| state.xendit.tokens.iter().map(|(_, token)| token.clone().into()).collect())
+        self.world.with(|state, _| match self.gateway() {
+            Kind::Xendit => state.xendit.tokens.iter().map(|(_, token)| token.clone().into()).collect(),
+            Kind::Stripe => state.stripe.methods.clone(),
+        })
     }
 
-    /// Puts a token into a status and sends the webhook for it, if there is one. `false` when there is no
+    /// Puts a token into a status (Stripe's know `detached` and `updated`) and sends the webhook for it, if there is one. `false` when there is no
     /// such token.
     pub fn set_token_status(&self, token: &str, status: &str, failure_code: Option<&str>) -> bool {
-        xendit::set_token_status(&self.world, token, status, failure_code)
+        match self.gateway() {
+            Kind::Xendit => xendit::set_token_status(&self.world, token, status, failure_code),
+            Kind::Stripe => stripe::set_method_status(&self.world, token, status),
+        }
     }
 
     /// Moves the sandbox's clock forward; what becomes due happens.

@@ -7,6 +7,9 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::Kind;
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +80,7 @@ impl Fault {
     }
 
     /// The answer instead of `real`, which is `None` when nothing happened.
-    pub(crate) async fn answer(self, real: Option<Response>) -> Response {
+    pub(crate) async fn answer(self, gateway: Kind, real: Option<Response>) -> Response {
         let real = real.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response());
         match self {
             Self::TimeoutBefore | Self::TimeoutAfter => {
@@ -85,7 +88,7 @@ impl Fault {
                 tokio::time::sleep(Duration::from_mins(2)).await;
                 real
             }
-            Self::Status(status) => error(status, "SERVER_ERROR", "An unexpected error occurred"),
+            Self::Status(status) => error(gateway, status, "SERVER_ERROR", "An unexpected error occurred"),
             Self::Html(status) => {
                 let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
                 (status, [("content-type", "text/html")], "<html><body><h1>Bad gateway</h1></body></html>")
@@ -102,7 +105,8 @@ impl Fault {
                 (StatusCode::FOUND, [("location", "http://127.0.0.1:9/stolen")]).into_response()
             }
             Self::RateLimited => {
-                let mut answer = error(429, "RATE_LIMIT_EXCEEDED", "You have exceeded the rate limit");
+                let mut answer =
+                    error(gateway, 429, "RATE_LIMIT_EXCEEDED", "You have exceeded the rate limit");
                 for (name, value) in
                     [("rate-limit-limit", "60"), ("rate-limit-remaining", "0"), ("rate-limit-reset", "12.5")]
                 {
@@ -137,7 +141,13 @@ impl tokio::io::AsyncRead for Broken {
 }
 
 /// An error in the gateway's own form.
-pub(crate) fn error(status: u16, code: &str, message: &str) -> Response {
+fn error(gateway: Kind, status: u16, code: &str, message: &str) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, axum::Json(serde_json::json!({"error_code": code, "message": message}))).into_response()
+    let body = match gateway {
+        Kind::Xendit => json!({"error_code": code, "message": message}),
+        Kind::Stripe => {
+            json!({"error": {"type": "api_error", "code": code.to_lowercase(), "message": message}})
+        }
+    };
+    (status, axum::Json(body)).into_response()
 }

@@ -1,8 +1,8 @@
 //! Local gateways that speak the wire protocol of real ones, for development and tests.
 //!
-//! [`Sandbox::start`] opens one HTTP server on loopback that behaves like Xendit in test mode: the
-//! API with Basic authentication, hosted pages for a browser, webhooks with retries. What a client
-//! can observe follows Xendit's documentation; the liberties are these:
+//! [`Sandbox::start`] opens one HTTP server on loopback that behaves like one gateway in test mode, Xendit or
+//! Stripe ([`Kind`]): the API with its authentication, hosted pages for a browser, webhooks with retries. What a
+//! client can observe follows the gateway's documentation; the liberties are these:
 //!
 //! - return URLs may be plain HTTP when their host is this machine;
 //! - retries of webhooks come [`SandboxConfig::retry_scale`] times sooner;
@@ -19,8 +19,10 @@ mod clock;
 mod control;
 mod delivery;
 mod fault;
+mod page;
 mod record;
 mod server;
+mod stripe;
 mod xendit;
 
 use std::net::SocketAddr;
@@ -39,14 +41,26 @@ pub use record::RecordedRequest;
 
 use server::World;
 
+/// Which gateway a sandbox plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kind {
+    /// Xendit in test mode.
+    #[default]
+    Xendit,
+    /// Stripe in test mode.
+    Stripe,
+}
+
 /// How a sandbox behaves.
 #[derive(Debug, Clone)]
 pub struct SandboxConfig {
+    /// What it plays.
+    pub gateway: Kind,
     /// Where to listen; loopback only. Port 0 takes a free one.
     pub listen: SocketAddr,
     /// The API key that clients must use.
     pub secret_key: SecretString,
-    /// What webhooks carry in `x-callback-token`.
+    /// What proves webhooks: Xendit's carry it in `x-callback-token`, Stripe's are signed by it.
     pub callback_token: SecretString,
     /// Where webhooks go; nowhere until it is set.
     pub webhook_url: Option<Url>,
@@ -64,9 +78,26 @@ pub struct SandboxConfig {
     pub rate_limit: u32,
 }
 
+impl SandboxConfig {
+    /// The defaults of a gateway, with a key and a webhook secret of its own form.
+    pub fn of(gateway: Kind) -> Self {
+        let (secret_key, callback_token) = match gateway {
+            Kind::Xendit => ("xnd_development_sandbox", "sandbox-callback-token"),
+            Kind::Stripe => ("sk_test_sandbox", "whsec_sandbox"),
+        };
+        Self {
+            gateway,
+            secret_key: SecretString::from(secret_key),
+            callback_token: SecretString::from(callback_token),
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for SandboxConfig {
     fn default() -> Self {
         Self {
+            gateway: Kind::Xendit,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             secret_key: SecretString::from("xnd_development_sandbox"),
             callback_token: SecretString::from("sandbox-callback-token"),

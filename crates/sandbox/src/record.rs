@@ -18,16 +18,21 @@ pub struct RecordedRequest {
     pub query: String,
     /// Headers by lower-case name; `authorization` says only whether the key was right.
     pub headers: BTreeMap<String, String>,
-    /// The body: JSON if it is JSON, else text, else null.
+    /// The body: JSON if it is JSON, an object if it is a form, else text, else null.
     pub body: Value,
     /// The status of the answer; 0 when there was none.
     pub status: u16,
 }
 
-/// Bodies are kept as what they are.
-pub(crate) fn body_value(body: &[u8]) -> Value {
+/// Bodies are kept as what they are; a form as an object of its fields.
+pub(crate) fn body_value(headers: &axum::http::HeaderMap, body: &[u8]) -> Value {
     if body.is_empty() {
         return Value::Null;
+    }
+    let content_type = headers.get("content-type").and_then(|value| value.to_str().ok());
+    if content_type.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
+        let fields = url::form_urlencoded::parse(body);
+        return fields.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect();
     }
     serde_json::from_slice(body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()))
 }
@@ -38,7 +43,9 @@ pub(crate) fn header_map(headers: &axum::http::HeaderMap, authorized: bool) -> B
     for (name, value) in headers {
         let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
         let text = if name == "authorization" {
-            if authorized { "Basic (the right key)" } else { "Basic (a wrong key)" }.to_owned()
+            let scheme = text.split(' ').next().unwrap_or_default();
+            let scheme = if scheme == "Bearer" { scheme } else { "Basic" };
+            format!("{scheme} ({} key)", if authorized { "the right" } else { "a wrong" })
         } else {
             text
         };

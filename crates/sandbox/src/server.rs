@@ -18,12 +18,13 @@ use crate::clock::{SandboxClock, iso};
 use crate::delivery::Outbox;
 use crate::fault::FaultOrder;
 use crate::record::{RecordedRequest, body_value, header_map};
-use crate::xendit;
+use crate::{Kind, stripe, xendit};
 
 /// Everything that changes.
 #[derive(Debug, Default)]
 pub(crate) struct SandboxState {
     pub(crate) xendit: xendit::Books,
+    pub(crate) stripe: stripe::Books,
     pub(crate) outbox: Outbox,
     pub(crate) requests: Vec<RecordedRequest>,
     pub(crate) faults: Vec<FaultOrder>,
@@ -75,16 +76,10 @@ impl World {
     }
 
     pub(crate) fn expire_sessions(&self) {
-        self.with(|state, now| {
-            for session in state.xendit.take_expired(now) {
-                state.outbox.push(
-                    "payment_session.expired",
-                    &session,
-                    Some(self.config.business_id.clone()),
-                    now,
-                );
-            }
-        });
+        match self.config.gateway {
+            Kind::Xendit => xendit::expire_sessions(self),
+            Kind::Stripe => stripe::expire_sessions(self),
+        }
     }
 
     fn take_fault(&self, method: &str, path: &str) -> Option<crate::fault::Fault> {
@@ -111,8 +106,12 @@ static LOOPBACK: std::sync::LazyLock<Url> =
 
 /// Serves until the sandbox stops.
 pub(crate) async fn serve(listener: tokio::net::TcpListener, world: Arc<World>, stop: CancellationToken) {
-    let api = xendit::routes(&world).layer(axum::middleware::from_fn_with_state(world.clone(), observe));
-    let app: Router<Arc<World>> = api.merge(xendit::hosted_routes()).merge(crate::control::routes());
+    let (api, pages) = match world.config.gateway {
+        Kind::Xendit => (xendit::routes(&world), xendit::hosted_routes()),
+        Kind::Stripe => (stripe::routes(), stripe::hosted_routes()),
+    };
+    let api = api.layer(axum::middleware::from_fn_with_state(world.clone(), observe));
+    let app: Router<Arc<World>> = api.merge(pages).merge(crate::control::routes());
     let app = app.with_state(world);
     // No graceful wait: a fault may hold a request for minutes, and the sandbox keeps nothing.
     let serving = axum::serve(listener, app).into_future();
@@ -126,7 +125,11 @@ async fn observe(State(world): State<Arc<World>>, request: Request, next: Next) 
     let (parts, body) = request.into_parts();
     let bytes = axum::body::to_bytes(body, 1024 * 1024).await.unwrap_or_default();
     let path = parts.uri.path().to_owned();
-    let authorized = xendit::is_authorized(&world, &parts.headers);
+    let gateway = world.config.gateway;
+    let authorized = match gateway {
+        Kind::Xendit => xendit::is_authorized(&world, &parts.headers),
+        Kind::Stripe => stripe::is_authorized(&world, &parts.headers),
+    };
     let index = world.with(|state, now| {
         state.requests.push(RecordedRequest {
             at: iso(now),
@@ -134,7 +137,7 @@ async fn observe(State(world): State<Arc<World>>, request: Request, next: Next) 
             path: path.clone(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
             headers: header_map(&parts.headers, authorized),
-            body: body_value(&bytes),
+            body: body_value(&parts.headers, &bytes),
             status: 0,
         });
         state.requests.len() - 1
@@ -143,8 +146,8 @@ async fn observe(State(world): State<Arc<World>>, request: Request, next: Next) 
     let request = Request::from_parts(parts, Body::from(bytes));
     let mut response = match fault {
         None => next.run(request).await,
-        Some(fault) if fault.acts() => fault.answer(Some(next.run(request).await)).await,
-        Some(fault) => fault.answer(None).await,
+        Some(fault) if fault.acts() => fault.answer(gateway, Some(next.run(request).await)).await,
+        Some(fault) => fault.answer(gateway, None).await,
     };
     if let Ok(id) = HeaderValue::from_str(&format!("sbx-{index:06}")) {
         response.headers_mut().insert("request-id", id);

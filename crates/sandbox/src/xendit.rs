@@ -40,6 +40,16 @@ pub(crate) fn is_authorized(world: &World, headers: &HeaderMap) -> bool {
     given.and_then(|value| value.strip_prefix("Basic ")) == Some(expected.as_str())
 }
 
+/// Ends the sessions whose time has come, and tells of it.
+pub(crate) fn expire_sessions(world: &World) {
+    world.with(|state, now| {
+        for session in state.xendit.take_expired(now) {
+            let business = Some(world.config.business_id.clone());
+            state.outbox.push("payment_session.expired", &session, business, now);
+        }
+    });
+}
+
 /// A webhook as it is sent at `now`. The time in its envelope is that of the attempt.
 pub(crate) fn webhook(delivery: &Delivery, callback_token: &SecretString, now: i64) -> WireWebhook {
     let mut body = json!({"event": delivery.event, "created": iso(now), "data": delivery.data});

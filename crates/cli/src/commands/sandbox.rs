@@ -1,33 +1,39 @@
 //! `sandbox`
 
+use billfold_core::secret::{ExposeSecret as _, SecretString};
 use billfold_sandbox::{Sandbox, SandboxConfig};
 use serde_json::json;
 
 use crate::args::{Global, SandboxArgs};
 use crate::commands::serve::told_to_stop;
+use crate::demo::Stage;
 use crate::output;
 
 pub(crate) async fn run(global: &Global, args: SandboxArgs) -> anyhow::Result<()> {
+    let stage = Stage::of(args.gateway);
+    let defaults = stage.sandbox();
     let config = SandboxConfig {
         listen: args.listen,
-        secret_key: args.secret_key.clone().into(),
-        callback_token: args.callback_token.clone().into(),
+        secret_key: args.secret_key.map_or(defaults.secret_key.clone(), SecretString::from),
+        callback_token: args.webhook_secret.map_or(defaults.callback_token.clone(), SecretString::from),
         webhook_url: args.webhook_url.clone(),
-        ..SandboxConfig::default()
+        ..defaults
     };
+    let (secret_key, webhook_secret) =
+        (config.secret_key.expose_secret().to_owned(), config.callback_token.expose_secret().to_owned());
     let sandbox = Sandbox::start(config).await?;
     let base = sandbox.base_url();
+    let settings = stage.settings(&sandbox, &secret_key, &webhook_secret);
     if global.json {
         output::json(&json!({
-            "base_url": base, "secret_key": args.secret_key, "callback_token": args.callback_token,
-            "webhook_url": args.webhook_url,
+            "base_url": base, "secret_key": secret_key, "callback_token": webhook_secret,
+            "webhook_url": args.webhook_url, "provider": stage.provider, "settings": settings,
         }));
     } else {
         println!("the sandbox gateway is at {base}");
         println!("\nIn billfold.toml, with `development = true` under [server]:\n");
-        println!("[gateways.sandbox]\nprovider = \"xendit\"\nmode = \"test\"\n");
-        println!("[gateways.sandbox.settings]\nbase_url = \"{base}\"");
-        println!("secret_key = \"{}\"\ncallback_token = \"{}\"\n", args.secret_key, args.callback_token);
+        println!("[gateways.sandbox]\nprovider = \"{}\"\nmode = \"test\"\n", stage.provider);
+        println!("[gateways.sandbox.settings]\n{settings}");
         match args.webhook_url {
             Some(url) => println!("webhooks go to {url}"),
             None => {

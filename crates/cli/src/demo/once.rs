@@ -6,8 +6,8 @@ use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
 
 use super::customer::Customer;
+use super::stage::Offer;
 use super::world::World;
-use super::{COUNTRY, CURRENCY, OFFERS, Offer};
 use crate::args::Global;
 use crate::client::ApiClient;
 use crate::commands::METHOD;
@@ -56,27 +56,27 @@ impl Story<'_> {
     async fn tell(&mut self) -> anyhow::Result<Vec<Value>> {
         self.step(format!("server at {}, gateway at {}", self.world.server, self.world.sandbox_url()));
         let mut customer_id = String::new();
-        for offer in &OFFERS {
+        for offer in self.world.stage.offers {
             let session = self.save(offer).await?;
             text(&session, "/customer_id").clone_into(&mut customer_id);
         }
         self.wait_for_webhooks().await?;
         let methods = self.list(&customer_id).await?;
         ensure!(
-            methods.len() == OFFERS.len(),
+            methods.len() == self.world.stage.offers.len(),
             "{} methods were saved instead of {}",
             methods.len(),
-            OFFERS.len()
+            self.world.stage.offers.len()
         );
         self.step(format!("GET /v1/customers/{customer_id}/payment-methods lists {}", methods.len()));
         self.show(&methods);
         self.choose_and_remove(&methods).await?;
         let left = self.list(&customer_id).await?;
         ensure!(
-            left.len() == OFFERS.len() - 1,
+            left.len() == self.world.stage.offers.len() - 1,
             "{} methods are left instead of {}",
             left.len(),
-            OFFERS.len() - 1
+            self.world.stage.offers.len() - 1
         );
         self.show(&left);
         Ok(left)
@@ -89,12 +89,12 @@ impl Story<'_> {
         let link = text(&session, "/next/url").to_owned();
         self.customer.open(&link).await.context("the hosted page")?;
         let mut address =
-            self.customer.submit(&link, form(offer)).await.context("the form of the hosted page")?;
+            self.customer.submit(&link, offer.form).await.context("the form of the hosted page")?;
         if offer.id == "card" {
             // The first attempt fails at the bank; the session stays open for another.
             self.customer.decide(&address, "fail").await.context("the failed attempt")?;
             self.step("the customer fails the bank's challenge; the session stays open");
-            address = self.customer.submit(&link, form(offer)).await.context("the second attempt")?;
+            address = self.customer.submit(&link, offer.form).await.context("the second attempt")?;
         }
         if address.path().contains("/challenge/") {
             address = self.customer.decide(&address, "approve").await.context("the challenge")?;
@@ -118,20 +118,21 @@ impl Story<'_> {
     }
 
     async fn start(&mut self, offer: &Offer) -> anyhow::Result<Value> {
-        let body = json!({
-            "customer": {"reference": self.world.customer, "given_names": "Lorem", "surname": "Ipsum", "email": "lorem@example.com"},
-            "usage": "unscheduled_customer", "currency": CURRENCY, "country": COUNTRY, "channels": offer.channels,
-            "return_url": self.world.shop_url("/done"),
+        let customer = json!({
+            "reference": self.world.customer, "given_names": "Lorem", "surname": "Ipsum", "email": "lorem@example.com",
         });
+        let body = self.world.stage.request(&customer, offer, &self.world.shop_url("/done"));
         let session = self.api.post("/v1/sessions", Some(body)).await.context("POST /v1/sessions")?;
         self.step(format!("POST /v1/sessions for {} makes {}", offer.label, text(&session, "/id")));
         let requests = self.world.control().requests();
-        let asked =
-            requests.iter().rev().find(|request| request.method == "POST" && request.path == "/sessions");
+        let asked = requests
+            .iter()
+            .rev()
+            .find(|request| request.method == "POST" && request.path == self.world.stage.creation);
         let asked = asked.context("the gateway was not asked")?;
         if !self.quiet {
             let shown = without_nonces(&serde_json::to_string_pretty(&asked.body)?);
-            println!("    the gateway got POST /sessions and answered {}:", asked.status);
+            println!("    the gateway got POST {} and answered {}:", asked.path, asked.status);
             println!(
                 "{}",
                 shown.lines().map(|line| format!("      {line}\n")).collect::<String>().trim_end()
@@ -200,22 +201,7 @@ impl Story<'_> {
 }
 
 fn canceled_tokens(world: &World) -> usize {
-    world.control().tokens().iter().filter(|token| text(token, "/status") == "CANCELED").count()
-}
-
-fn form(offer: &Offer) -> &'static [(&'static str, &'static str)] {
-    match offer.id {
-        "card" => &[
-            ("channel", "CARDS"),
-            ("card-number", "4000 0000 0000 2503"),
-            ("card-expiry-month", "12"),
-            ("card-expiry-year", "2034"),
-            ("card-cvv", "123"),
-            ("card-name", "Lorem Ipsum"),
-        ],
-        "wallet" => &[("channel", "OVO"), ("phone", "+6281234567890")],
-        _ => &[("channel", "BRI_DIRECT_DEBIT"), ("account-number", "1234567890")],
-    }
+    world.control().tokens().iter().filter(|token| world.stage.is_gone(token)).count()
 }
 
 fn query(url: &url::Url) -> String {

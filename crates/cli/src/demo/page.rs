@@ -4,7 +4,7 @@ use billfold_sandbox::{Delivery, RecordedRequest};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
-use super::OFFERS;
+use super::Stage;
 
 const STYLE: &str = "
 :root{--ink:#16202e;--soft:#627084;--line:#e3e8ef;--brand:#0f766e;--tint:#e6f4f1}
@@ -45,6 +45,7 @@ fn page(refresh: bool, body: &Markup) -> String {
 
 /// The shop's one page.
 pub(super) fn home(
+    stage: &Stage,
     session: Option<&Value>,
     methods: &[Value],
     requests: &[RecordedRequest],
@@ -64,14 +65,14 @@ pub(super) fn home(
             section {
                 h2 { "Save another" }
                 div.actions {
-                    @for offer in &OFFERS {
+                    @for offer in stage.offers {
                         form method="post" action={ "/save/" (offer.id) } {
                             button.primary type="submit" id={ "save-" (offer.id) } { "Save " (offer.label) }
                         }
                     }
                 }
             }
-            (behind_the_scenes(session, requests, deliveries))
+            (behind_the_scenes(stage, session, requests, deliveries))
         },
     )
 }
@@ -119,11 +120,13 @@ fn row(method: &Value) -> Markup {
 }
 
 fn behind_the_scenes(
+    stage: &Stage,
     session: Option<&Value>,
     requests: &[RecordedRequest],
     deliveries: &[Delivery],
 ) -> Markup {
-    let from = requests.iter().rposition(|request| request.method == "POST" && request.path == "/sessions");
+    let from =
+        requests.iter().rposition(|request| request.method == "POST" && request.path == stage.creation);
     let last = from.map_or(&[][..], |from| &requests[from..]);
     html! {
         section {

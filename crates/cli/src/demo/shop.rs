@@ -16,10 +16,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::world::World;
-use super::{COUNTRY, CURRENCY, OFFERS, page};
+use super::{Stage, page};
 use crate::client::ApiClient;
 
 struct Shop {
+    stage: &'static Stage,
     api: ApiClient,
     /// Only for the strip that shows what happened behind the scenes.
     gateway: SandboxControl,
@@ -35,6 +36,7 @@ pub(super) fn serve(
     stop: CancellationToken,
 ) -> anyhow::Result<JoinHandle<()>> {
     let shop = Shop {
+        stage: world.stage,
         api: ApiClient::remote(world.server.clone(), world.api_key.clone())?,
         gateway: world.control(),
         own_address: world.shop_url(""),
@@ -84,25 +86,24 @@ async fn home(
         None => json!({"data": []}),
     };
     let methods = methods.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
-    Ok(Html(page::home(session.as_ref(), &methods, &shop.gateway.requests(), &shop.gateway.deliveries())))
+    Ok(Html(page::home(
+        shop.stage,
+        session.as_ref(),
+        &methods,
+        &shop.gateway.requests(),
+        &shop.gateway.deliveries(),
+    )))
 }
 
 async fn save(State(shop): State<Arc<Shop>>, Path(offer): Path<String>) -> Result<Response, Failure> {
-    let Some(offer) = OFFERS.iter().find(|known| known.id == offer) else {
+    let Some(offer) = shop.stage.offers.iter().find(|known| known.id == offer) else {
         return Ok(StatusCode::NOT_FOUND.into_response());
     };
-    let body = json!({
-        "customer": {
-            "reference": shop.customer, "given_names": "Lorem", "surname": "Ipsum",
-            "email": "lorem@example.com", "mobile_number": "+6281234567890",
-        },
-        "usage": "unscheduled_customer",
-        "currency": CURRENCY,
-        "country": COUNTRY,
-        "channels": offer.channels,
-        "description": format!("Save {} with the demo shop", offer.label),
-        "return_url": format!("{}/done", shop.own_address),
+    let customer = json!({
+        "reference": shop.customer, "given_names": "Lorem", "surname": "Ipsum",
+        "email": "lorem@example.com", "mobile_number": "+6281234567890",
     });
+    let body = shop.stage.request(&customer, offer, &format!("{}/done", shop.own_address));
     let session = shop.api.post("/v1/sessions", Some(body)).await?;
     let url = session.pointer("/next/url").and_then(Value::as_str).unwrap_or("/");
     Ok(Redirect::to(url).into_response())

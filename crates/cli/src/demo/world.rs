@@ -20,8 +20,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::Stage;
+
 /// Everything that runs.
 pub(super) struct World {
+    /// Which gateway is played.
+    pub(super) stage: &'static Stage,
     sandbox: Sandbox,
     /// The server's address.
     pub(super) server: Url,
@@ -41,12 +45,17 @@ pub(super) struct World {
 impl World {
     /// Starts both. The database is `database`, or one in a folder that goes with the demo.
     #[expect(clippy::disallowed_methods, reason = "the demo waits for its one task itself")]
-    pub(super) async fn start(database: Option<&Path>, shop: SocketAddr) -> anyhow::Result<Self> {
+    pub(super) async fn start(
+        stage: &'static Stage,
+        database: Option<&Path>,
+        shop: SocketAddr,
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let database = database.map_or_else(|| folder.path().join("demo.db"), Path::to_path_buf);
-        let callback_token = random_token(&SystemEntropy)?;
-        let sandbox = SandboxConfig { callback_token: callback_token.clone(), ..SandboxConfig::default() };
-        let sandbox = Sandbox::start(sandbox).await?;
+        let random = random_token(&SystemEntropy)?;
+        let callback_token = SecretString::from(format!("{}{}", stage.secret_prefix, random.expose_secret()));
+        let config = SandboxConfig { callback_token, ..stage.sandbox() };
+        let sandbox = Sandbox::start(config.clone()).await?;
 
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let address = listener.local_addr()?;
@@ -54,7 +63,7 @@ impl World {
         sandbox.control().set_webhook(Some(server.join("webhooks/sandbox")?), None);
 
         let file = folder.path().join("billfold.toml");
-        write_private(&file, &configuration(&server, &database, &sandbox, &callback_token)?)?;
+        write_private(&file, &configuration(stage, &server, &database, &sandbox, &config)?)?;
         let config = Config::load(&ConfigSources { file: Some(file), overrides: Vec::new() })?;
         init_tracing(&config.log)?;
         let app = App::build(config, Registry::linked()?).await?;
@@ -65,7 +74,7 @@ impl World {
         let stop = CancellationToken::new();
         let serving = tokio::spawn(app.serve(listener, stop.clone()));
         let customer = format!("demo-customer-{}", SystemClock.now().as_millis());
-        Ok(Self { sandbox, server, api_key, shop, customer, stop, serving, _folder: folder })
+        Ok(Self { stage, sandbox, server, api_key, shop, customer, stop, serving, _folder: folder })
     }
 
     pub(super) fn control(&self) -> SandboxControl {
@@ -92,24 +101,26 @@ impl World {
 }
 
 fn configuration(
+    stage: &Stage,
     server: &Url,
     database: &Path,
     sandbox: &Sandbox,
-    callback_token: &SecretString,
+    config: &SandboxConfig,
 ) -> anyhow::Result<String> {
     let text = |value: &str| toml::Value::String(value.to_owned()).to_string();
     let database = format!("sqlite://{}", database.display());
     let root_key = root_key_file(&PathBuf::from(database.trim_start_matches("sqlite://")))?;
+    let (secret_key, webhook_secret) =
+        (config.secret_key.expose_secret(), config.callback_token.expose_secret());
     Ok(format!(
         "[server]\npublic_url = {}\ndevelopment = true\n\n[database]\nurl = {}\n\n[vault]\nroot_key_file = {}\n\n\
          [log]\nfilter = \"warn\"\n\n[workers]\ninterval_ms = 500\n\n\
-         [gateways.sandbox]\nprovider = \"xendit\"\nmode = \"test\"\n\n\
-         [gateways.sandbox.settings]\nbase_url = {}\nsecret_key = \"xnd_development_sandbox\"\ncallback_token = {}\n",
+         [gateways.sandbox]\nprovider = {}\nmode = \"test\"\n\n[gateways.sandbox.settings]\n{}",
         text(server.as_str()),
         text(&database),
         text(&root_key.to_string_lossy()),
-        text(sandbox.base_url().as_str()),
-        text(callback_token.expose_secret()),
+        text(stage.provider),
+        stage.settings(sandbox, secret_key, webhook_secret),
     ))
 }
 

@@ -26,6 +26,8 @@ pub enum Ability {
     Revoke,
     /// Metadata is kept ([`Driver::metadata`]).
     Metadata,
+    /// Customers come back by an address of ours ([`Driver::way_back`]).
+    Return,
 }
 
 /// One of two cards.

@@ -14,8 +14,10 @@ pub(super) fn trials() -> Vec<Trial> {
     vec![
         Trial::new("a failed attempt is not the end", |world| Box::pin(failed_attempt(world)))
             .unless(|world| world.driver.lacks(Ability::Decline)),
-        Trial::new("leaving the page is not the end", |world| Box::pin(leaving(world))),
-        Trial::new("what the browser says is not believed", |world| Box::pin(forged_return(world))),
+        Trial::new("leaving the page is not the end", |world| Box::pin(leaving(world)))
+            .unless(|world| world.driver.lacks(Ability::Return)),
+        Trial::new("what the browser says is not believed", |world| Box::pin(forged_return(world)))
+            .unless(|world| world.driver.lacks(Ability::Return)),
         Trial::new("a session that the gateway ended is over", |world| Box::pin(expired(world)))
             .unless(|world| world.driver.lacks(Ability::Expire)),
         Trial::new("a canceled session is over at the gateway", |world| Box::pin(canceled(world))),

@@ -12,7 +12,7 @@ use billfold_core::store::Page;
 use billfold_core::view::Next;
 
 use super::Trial;
-use super::driver::Card;
+use super::driver::{Ability, Card};
 use super::wire::Fault;
 use super::world::{Started, World, at_once};
 
@@ -20,7 +20,8 @@ pub(super) fn trials() -> Vec<Trial> {
     vec![
         Trial::new("the customer is told where to go", |world| Box::pin(next(world))),
         Trial::new("a webhook saves the method", |world| Box::pin(by_webhook(world))),
-        Trial::new("a return saves the method", |world| Box::pin(by_return(world))),
+        Trial::new("a return saves the method", |world| Box::pin(by_return(world)))
+            .unless(|world| world.driver.lacks(Ability::Return)),
         Trial::new("a poll after a restart saves the method", |world| Box::pin(by_poll(world))),
         Trial::new("any one webhook of a completion is enough", |world| Box::pin(any_webhook(world))),
         Trial::new("a webhook before the answer is not lost", |world| Box::pin(early(world))),
@@ -176,7 +177,8 @@ async fn together(world: World) {
     }
     let sent = world.driver.webhooks().await;
     at_once(sent.iter().map(|webhook| world.accept(webhook))).await;
-    let returns = at_once(sessions.iter().map(|session| world.come_back(session, true, "")));
+    let come_back = sessions.iter().filter(|_| world.driver.lacks(Ability::Return).is_none());
+    let returns = at_once(come_back.map(|session| world.come_back(session, true, "")));
     let workers = at_once((0..4).map(|_| world.billfold.process(3)));
     let (returned, worked) = futures::future::join(returns, workers).await;
     for address in returned {

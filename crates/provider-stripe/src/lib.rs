@@ -1,0 +1,39 @@
+//! Saves payment methods through Stripe: Checkout Sessions in setup mode (hosted page), or SetupIntents whose
+//! client secret the merchant's own page uses.
+//!
+//! Linking this crate registers the provider kind `stripe`:
+//!
+//! ```
+//! use billfold_provider_stripe as _;
+//! ```
+//!
+//! The rooms: `config` reads the settings table, `client` speaks HTTP with form bodies and `failure` turns what
+//! goes wrong into errors, `wire` holds the gateway's types, `map` and `validate` are pure and convert between
+//! them and core's, `webhook` verifies and reads deliveries, `provider` and `customers` are the calls.
+
+mod capabilities;
+mod client;
+mod config;
+mod customers;
+mod failure;
+mod map;
+mod options;
+mod provider;
+mod validate;
+mod webhook;
+mod wire;
+
+pub use provider::Stripe;
+
+/// The kind that `[gateways.<name>] provider = "…"` names.
+pub const KIND: &str = "stripe";
+
+/// A commented example of the settings table, in TOML.
+pub const SETTINGS_EXAMPLE: &str = include_str!("settings.toml");
+
+billfold_core::register_provider!(
+    kind: KIND,
+    name: "Stripe",
+    build: provider::build,
+    settings_example: SETTINGS_EXAMPLE,
+);

@@ -1,0 +1,91 @@
+//! What the contract's trials do not see: the page in the browser's own words, and the sandbox's strictness.
+
+use billfold_sandbox::Sandbox;
+use serde_json::Value;
+
+use crate::support::{SECRET_KEY, sandbox};
+
+fn form(fields: &[(&str, &str)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
+}
+
+/// A request over core's transport, with or without what every call needs.
+async fn call(
+    sandbox: &Sandbox,
+    method: &str,
+    path: &str,
+    key: &str,
+    fields: &[(&str, &str)],
+) -> (u16, Value) {
+    use billfold_core::transport::Transport as _;
+    let url = sandbox.base_url().join(path).unwrap();
+    let mut request = http::Request::builder().method(method).uri(url.as_str());
+    request = request.header("authorization", format!("Bearer {SECRET_KEY}"));
+    request = request.header("stripe-version", "2026-10-28.endive").header("idempotency-key", key);
+    request = request.header("content-type", "application/x-www-form-urlencoded");
+    let request = request.body(form(fields).into()).unwrap();
+    let answer = crate::support::transport().send(request, std::time::Duration::from_secs(10)).await.unwrap();
+    let location = answer.headers().get("location").map(|to| Value::String(to.to_str().unwrap().to_owned()));
+    let body = location.unwrap_or_else(|| serde_json::from_slice(answer.body()).unwrap_or_default());
+    (answer.status().as_u16(), body)
+}
+
+const SETUP: [(&str, &str); 4] = [
+    ("mode", "setup"),
+    ("currency", "eur"),
+    ("success_url", "https://shop.example/done?session={CHECKOUT_SESSION_ID}"),
+    ("cancel_url", "https://shop.example/left"),
+];
+
+#[tokio::test]
+async fn the_hosted_page_saves_declines_and_asks() {
+    let sandbox = sandbox().await;
+    let (status, session) = call(&sandbox, "POST", "v1/checkout/sessions", "k", &SETUP).await;
+    assert_eq!(status, 200, "{session}");
+    let link = session["url"].as_str().unwrap().to_owned();
+    let link = link.strip_prefix(sandbox.base_url().as_str()).unwrap();
+    let submit = format!("{link}/submit");
+    let card = |number| [("channel", "card"), ("card-number", number)];
+    let (_, back) = call(&sandbox, "POST", &submit, "", &card("4000 0000 0000 0002")).await;
+    assert!(back.as_str().unwrap().contains("channel=card"), "declined: the page again, not {back}");
+    let (_, challenge) = call(&sandbox, "POST", &submit, "", &card("4000002500003155")).await;
+    let challenge = challenge.as_str().unwrap().trim_start_matches('/').to_owned();
+    let (_, failed) = call(&sandbox, "POST", &challenge, "", &[("decision", "fail")]).await;
+    assert!(failed.as_str().unwrap().contains("channel=card"), "failed: the page again, not {failed}");
+    let (_, left) = call(&sandbox, "POST", &format!("{link}/cancel"), "", &[]).await;
+    assert_eq!(left, "https://shop.example/left");
+    let (_, done) = call(&sandbox, "POST", &submit, "", &card("4242424242424242")).await;
+    let id = session["id"].as_str().unwrap();
+    assert_eq!(done, format!("https://shop.example/done?session={id}"));
+    let events: Vec<String> = sandbox.control().deliveries().into_iter().map(|sent| sent.event).collect();
+    let failures = ["setup_intent.setup_failed"; 2];
+    assert_eq!(events, [&failures[..], &["setup_intent.succeeded", "checkout.session.completed"]].concat());
+}
+
+#[tokio::test]
+async fn wrong_requests_are_refused_in_the_gateways_words() {
+    let sandbox = sandbox().await;
+    let code =
+        |answer: (u16, Value)| (answer.0, answer.1["error"]["code"].as_str().unwrap_or_default().to_owned());
+    let refused = |status, code: &str| (status, code.to_owned());
+    let sessions = "v1/checkout/sessions";
+    let strange = [&SETUP[..], &[("colour", "red")]].concat();
+    assert_eq!(
+        code(call(&sandbox, "POST", sessions, "1", &strange).await),
+        refused(400, "parameter_unknown")
+    );
+    let short = [&SETUP[..], &[("expires_at", "1780000000")]].concat();
+    assert_eq!(code(call(&sandbox, "POST", sessions, "2", &short).await), refused(400, "parameter_invalid"));
+    assert_eq!(
+        code(call(&sandbox, "POST", sessions, "3", &SETUP[1..]).await),
+        refused(400, "parameter_missing")
+    );
+    let nobody = [&SETUP[..], &[("customer", "cus_nobody")]].concat();
+    assert_eq!(code(call(&sandbox, "POST", sessions, "4", &nobody).await), refused(400, "resource_missing"));
+    assert_eq!(call(&sandbox, "POST", sessions, "5", &SETUP).await.0, 200);
+    assert_eq!(code(call(&sandbox, "POST", sessions, "5", &nobody).await), refused(400, "idempotency_error"));
+    assert_eq!(
+        code(call(&sandbox, "GET", "v1/payment_methods/pm_x", "", &[]).await),
+        refused(404, "resource_missing")
+    );
+}
