@@ -4,6 +4,7 @@ mod ci;
 mod figures;
 mod metadata;
 mod migrations;
+mod new_provider;
 mod tidy;
 
 use std::path::PathBuf;
@@ -31,6 +32,11 @@ enum Command {
     },
     /// The rules that neither the compiler nor clippy know.
     Tidy,
+    /// A new provider that keeps the contract from its first minute.
+    NewProvider {
+        /// Its kind: lower-case letters and digits, such as `acme`.
+        name: String,
+    },
     /// Both databases have the same migrations, tables and columns.
     Migrations,
     /// Size, start-up time and memory of the release binary.
@@ -47,6 +53,7 @@ fn main() -> ExitCode {
     let outcome = match Args::parse().command {
         Command::Ci { only, from } => ci::run(&root, only.as_deref(), from.as_deref()),
         Command::Tidy => tidy::run(&root),
+        Command::NewProvider { name } => new_provider::run(&root, &name),
         Command::Migrations => migrations::run(&root),
         Command::Figures => figures::run(&root),
         Command::Bench { name } => {

@@ -7,6 +7,7 @@ mod api;
 mod driver;
 mod gateway;
 mod provider;
+mod sending;
 mod webhook;
 
 pub use driver::HttpReference;

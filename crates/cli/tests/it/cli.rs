@@ -78,7 +78,9 @@ async fn every_resource_in_process_and_over_http() {
 #[test]
 fn what_needs_no_database() {
     let providers = stdout_json(&billfold().args(["providers", "--json"]).output().unwrap());
-    assert_eq!(providers["data"][0]["provider"], "xendit");
+    let kinds: Vec<&Value> =
+        providers["data"].as_array().unwrap().iter().map(|provider| &provider["provider"]).collect();
+    assert_eq!(kinds, ["stripe", "xendit"]);
     let key = stdout_json(&billfold().args(["keys", "generate-root", "--json"]).output().unwrap());
     assert_eq!(key["root_key"].as_str().unwrap().len(), 44);
     let completions = billfold().args(["completions", "bash"]).output().unwrap();
@@ -163,7 +165,7 @@ fn a_wrong_configuration_is_one_line() {
         "base_url: plain HTTP needs development mode",
     );
     let unknown = gateway("").replace("\"xendit\"", "\"acme\"");
-    refused(folder, &unknown, "unknown provider `acme`; this program links xendit");
+    refused(folder, &unknown, "unknown provider `acme`; this program links stripe, xendit");
     let plain =
         gateway("secret_key = \"xnd_development_k\"\ncallback_token = \"t\"").replace("https://", "http://");
     refused(folder, &plain, "billfold.toml: server.public_url: expected the https URL");
@@ -212,6 +214,16 @@ fn the_demo_plays_itself() {
     assert_eq!(answer["ok"], true);
     assert_eq!(answer["payment_methods"].as_array().unwrap().len(), 2);
     assert!(answer["steps"].as_array().unwrap().len() > 10);
+}
+
+#[test]
+fn the_demo_plays_itself_at_another_gateway() {
+    let output = billfold().args(["demo", "--once", "--json", "--gateway", "stripe"]).output().unwrap();
+    let answer = stdout_json(&output);
+    assert_eq!(answer["ok"], true);
+    let left = answer["payment_methods"].as_array().unwrap();
+    assert_eq!(left.len(), 1, "two were saved and one removed");
+    assert_eq!((&left[0]["provider"], &left[0]["kind"]), (&"stripe".into(), &"bank_debit".into()));
 }
 
 /// The gateway forgets its customers at the end of a run; a database that is kept does not.

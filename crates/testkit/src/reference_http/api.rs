@@ -1,4 +1,4 @@
-//! What travels between the HTTP reference's provider and its gateway.
+//! The gateway's types: what travels between it and the provider.
 
 use std::collections::BTreeMap;
 

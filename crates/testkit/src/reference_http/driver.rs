@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::gateway::HttpGateway;
-use super::webhook::{Body, Event, PROOF_HEADER, Proof, TOLERANCE, headers};
+use super::sending::{headers, sealed};
+use super::webhook::{Body, Event, PROOF_HEADER, Proof, TOLERANCE};
 use crate::provider::{Card, Driver, Rotation, SentWebhook, Signer};
 
 const API_KEY: &str = "test_CANARY-key";
@@ -29,12 +30,22 @@ const NOW: Timestamp = Timestamp::from_millis(1_780_000_000_000);
 pub struct HttpReference {
     gateway: Arc<HttpGateway>,
     proof: Proof,
+    build: Build,
 }
+
+/// Builds a provider from its settings.
+type Build = fn(&Settings) -> Result<Arc<dyn TokenizationProvider>>;
 
 impl HttpReference {
     /// With webhooks that prove themselves like this.
     pub fn new(proof: Proof) -> Self {
-        Self { gateway: Arc::new(HttpGateway::new(API_KEY)), proof }
+        Self::with(proof, super::build)
+    }
+
+    /// With another provider that speaks to the same gateway and knows the same settings: one that is about to
+    /// become that of a real gateway.
+    pub fn with(proof: Proof, build: Build) -> Self {
+        Self { gateway: Arc::new(HttpGateway::new(API_KEY)), proof, build }
     }
 
     /// How its webhooks prove themselves.
@@ -47,7 +58,7 @@ impl HttpReference {
     }
 
     fn send(&self, events: Vec<Event>, secret: &str, at: Timestamp) -> SentWebhook {
-        let seal = |event: Event| if self.proof == Proof::Items { event.sealed(secret) } else { event };
+        let seal = |event: Event| if self.proof == Proof::Items { sealed(event, secret) } else { event };
         let body = Body { events: events.into_iter().map(seal).collect() };
         self.raw(&serde_json::to_vec(&body).expect("JSON"), secret, at)
     }
@@ -65,7 +76,7 @@ impl HttpReference {
 #[async_trait]
 impl Driver for HttpReference {
     fn build(&self, settings: &Settings) -> Result<Arc<dyn TokenizationProvider>> {
-        super::build(settings)
+        (self.build)(settings)
     }
 
     fn settings(&self) -> Value {

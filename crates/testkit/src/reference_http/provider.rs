@@ -1,4 +1,4 @@
-//! The HTTP reference's provider: requests out, answers in, no state.
+//! The provider: requests out, answers in, no state.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,8 +25,10 @@ use serde_json::Value;
 use super::api::{Customer, NewSession, Session, Token};
 use super::webhook::{self, Proof};
 
+/// The gateway's name for people.
+const NAME: &str = "HTTP reference";
 /// The gateway's address. There is nothing there; a transport in memory answers.
-pub(super) const BASE_URL: &str = "https://reference.example";
+const BASE_URL: &str = "https://reference.example";
 
 /// The error codes that mean something to us.
 const CODES: [&str; 2] = ["not_found", "over"];
@@ -82,17 +84,20 @@ pub fn build(settings: &Settings) -> Result<Arc<dyn TokenizationProvider>> {
 }
 
 fn capabilities(proof: Proof) -> Capabilities {
-    let channel = |code: &str, kind, merchant_initiated| Channel {
-        code: code.to_owned(),
-        name: code.to_owned(),
-        kind,
-        country: "ID".parse().expect("a country code"),
-        currencies: vec!["IDR".parse().expect("a currency code")],
-        merchant_initiated,
+    let channel = |code: &str, kind, merchant_initiated| {
+        Some(Channel {
+            code: code.to_owned(),
+            name: code.to_owned(),
+            kind,
+            country: "ID".parse().ok()?,
+            currencies: vec!["IDR".parse().ok()?],
+            merchant_initiated,
+        })
     };
+    let channels = [channel("CARD", MethodKind::Card, true), channel("PURSE", MethodKind::Wallet, false)];
     Capabilities {
-        name: "HTTP reference".to_owned(),
-        channels: vec![channel("CARD", MethodKind::Card, true), channel("PURSE", MethodKind::Wallet, false)],
+        name: NAME.to_owned(),
+        channels: channels.into_iter().flatten().collect(),
         webhook_trust: if proof == Proof::Token { Trust::Hint } else { Trust::Signed },
         session_lifetime: SessionLifetime {
             min: Duration::from_mins(10),

@@ -1,5 +1,4 @@
-//! Webhooks of the HTTP reference: proving them as the gateway does, verifying and reading them as the
-//! provider does.
+//! Webhooks: verified and read. Pure.
 
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use billfold_core::capability::Trust;
 use billfold_core::entropy::SystemEntropy;
 use billfold_core::provider::{EventSubject, ProviderEvent, WebhookBatch, WebhookDelivery, WebhookRejection};
 use billfold_core::secret::{ExposeSecret, SecretString, matches_secret};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -55,35 +54,12 @@ pub(super) struct Event {
 }
 
 impl Event {
-    fn covered(&self) -> String {
+    /// What the proof in the event covers.
+    pub(super) fn covered(&self) -> String {
         let parts = [&self.session, &self.token, &self.reference, &self.status];
         let parts: Vec<&str> = parts.iter().map(|part| part.as_deref().unwrap_or_default()).collect();
         format!("{}|{}", self.name, parts.join("|"))
     }
-
-    pub(super) fn sealed(mut self, secret: &str) -> Self {
-        self.mac = Some(hex::encode(sign(secret, self.covered().as_bytes())));
-        self
-    }
-}
-
-fn sign(secret: &str, message: &[u8]) -> Vec<u8> {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-    hmac::sign(&key, message).as_ref().to_vec()
-}
-
-/// The headers with which the gateway sends a body at `at` (Unix seconds).
-pub(super) fn headers(proof: Proof, secret: &str, body: &[u8], at: i64) -> HeaderMap {
-    let value = match proof {
-        Proof::Token => secret.to_owned(),
-        Proof::Signature => {
-            let message = [format!("{at}.").as_bytes(), body].concat();
-            format!("t={at},v1={}", hex::encode(sign(secret, &message)))
-        }
-        Proof::Items => return HeaderMap::new(),
-    };
-    let value = HeaderValue::from_str(&value).expect("a secret that a header can hold");
-    HeaderMap::from_iter([(PROOF_HEADER, value)])
 }
 
 /// Verifies and reads a delivery.
