@@ -35,3 +35,49 @@ pub(crate) fn request(request: &CreateSession) -> Result<()> {
     }
     if problems.is_empty() { Ok(()) } else { Err(Error::invalid_fields(problems)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use billfold_core::capability::Usage;
+    use billfold_core::clock::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+
+    fn pointers(change: impl FnOnce(&mut CreateSession)) -> Vec<String> {
+        let back: url::Url = "https://pay.shop.example/return/1".parse().unwrap();
+        let (currency, country) = ("EUR".parse().unwrap(), "DE".parse().unwrap());
+        let at = Timestamp::from_millis(0);
+        let mut create =
+            CreateSession::new("s", "c", Usage::Recurring, currency, country, back.clone(), back, at);
+        change(&mut create);
+        let error = request(&create).err();
+        error.iter().flat_map(|error| error.fields().iter().map(|field| field.pointer.clone())).collect()
+    }
+
+    #[test]
+    fn everything_wrong_is_named_at_once() {
+        assert!(pointers(|_| {}).is_empty());
+        let wrong = pointers(|create| {
+            create.customer.email = Some("nobody".to_owned());
+            create.locale = Some("de".to_owned());
+            create.description = Some("for you".to_owned());
+            create.metadata.insert("a[b]".to_owned(), String::new());
+            create.metadata.insert("billfold_flow".to_owned(), String::new());
+            create.provider_options = Some(json!({"flow": "CANARY"}));
+        });
+        let expected =
+            ["/customer/email", "/locale", "/description", "/metadata/billfold_flow", "/metadata/a[b]"];
+        assert_eq!(wrong, [&expected[..], &["/provider_options"]].concat());
+        for (options, pointer) in [
+            (json!({"colour": 1}), "/provider_options/colour"),
+            (json!([]), "/provider_options"),
+            (json!({"a/b": 1}), "/provider_options/a~1b"),
+        ] {
+            assert_eq!(pointers(|create| create.provider_options = Some(options)), [pointer]);
+        }
+        for flow in ["checkout", "setup_intent"] {
+            assert!(pointers(|create| create.provider_options = Some(json!({"flow": flow}))).is_empty());
+        }
+    }
+}

@@ -11,12 +11,12 @@ use billfold_core::capability::Usage;
 use billfold_core::clock::{Clock as _, SystemClock, Timestamp};
 use billfold_core::provider::TokenizationProvider;
 use billfold_core::registry::Registry;
-use billfold_core::settings::Settings;
+use billfold_core::settings::{Mode, Settings};
 use billfold_core::transport::Transport;
 use billfold_core::{CustomerSelector, Result, StartSession};
 use billfold_provider_stripe::KIND;
 use billfold_sandbox::{CompleteSession, Delivery, Sandbox, SandboxControl, WireWebhook};
-use billfold_testkit::provider::{self, Ability, Card, Driver, Rotation, SentWebhook, Signer};
+use billfold_testkit::provider::{self as suite, Ability, Card, Driver, Rotation, SentWebhook, Signer};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use url::Url;
@@ -28,12 +28,24 @@ const NEXT_SECRET: &str = "whsec_CANARY-next";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn checkout_keeps_the_contract() {
-    provider::run(|| async { Arc::new(StripeDriver::start(false).await) as Arc<dyn Driver> }).await;
+    suite::run(|| async { Arc::new(StripeDriver::start(false).await) as Arc<dyn Driver> }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn setup_intents_keep_the_contract() {
-    provider::run(|| async { Arc::new(StripeDriver::start(true).await) as Arc<dyn Driver> }).await;
+    suite::run(|| async { Arc::new(StripeDriver::start(true).await) as Arc<dyn Driver> }).await;
+}
+
+/// The settings of an account at the sandbox.
+fn values(sandbox: &Sandbox) -> Value {
+    json!({"base_url": sandbox.base_url(), "secret_key": SECRET_KEY, "webhook_secret": WEBHOOK_SECRET})
+}
+
+/// The provider of an account at the sandbox.
+pub(crate) fn provider(sandbox: &Sandbox) -> Arc<dyn TokenizationProvider> {
+    let (gateway, origin) = ("main".to_owned(), "billfold.toml".to_owned());
+    let settings = Settings { gateway, mode: Mode::Test, origin, development: true, values: values(sandbox) };
+    Registry::linked().unwrap().build(KIND, &settings).unwrap()
 }
 
 struct StripeDriver {
@@ -87,7 +99,7 @@ impl Driver for StripeDriver {
     }
 
     fn settings(&self) -> Value {
-        json!({"base_url": self.sandbox.base_url(), "secret_key": SECRET_KEY, "webhook_secret": WEBHOOK_SECRET})
+        values(&self.sandbox)
     }
 
     fn secret_settings(&self) -> Vec<&'static str> {

@@ -89,3 +89,24 @@ async fn wrong_requests_are_refused_in_the_gateways_words() {
         refused(404, "resource_missing")
     );
 }
+
+/// The bank replaced the card: the webhook names the method, and the gateway's answer shows the new date.
+#[tokio::test]
+async fn a_replaced_card_is_seen() {
+    use billfold_core::provider::{CallContext, TokenRef};
+    let sandbox = sandbox().await;
+    let (_, customer) = call(&sandbox, "POST", "v1/customers", "c", &[("name", "Lorem")]).await;
+    let fields = [&SETUP[..], &[("customer", customer["id"].as_str().unwrap())]].concat();
+    let (_, session) = call(&sandbox, "POST", "v1/checkout/sessions", "k", &fields).await;
+    let complete = billfold_sandbox::CompleteSession::default();
+    let method = sandbox.control().complete(session["id"].as_str().unwrap(), &complete).unwrap();
+    assert!(sandbox.control().set_token_status(&method, "updated", None));
+    let sent = sandbox.control().deliveries().pop().unwrap();
+    assert_eq!(sent.event, "payment_method.updated");
+    assert_eq!(sent.data["data"]["object"]["id"], method.as_str());
+    let provider = crate::contract::provider(&sandbox);
+    let clock = std::sync::Arc::new(billfold_core::clock::SystemClock);
+    let cx = CallContext::new(crate::support::transport(), clock, "main", "fetch");
+    let seen = provider.fetch_method(&cx, TokenRef::new(method)).await.unwrap();
+    assert_eq!(seen.display.expiry_year, Some(2040));
+}
