@@ -190,7 +190,7 @@ mod tests {
             {
                 assert!(!text.contains(left), "{path} contains {left}");
             }
-            if path.ends_with(".rs") {
+            if Path::new(&path).extension().is_some_and(|extension| extension == "rs") {
                 assert!(text.starts_with("//!"), "{path} opens with its purpose");
                 assert!(path.contains("/tests/") || !text.contains(".expect("), "{path} may panic");
             }

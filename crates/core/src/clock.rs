@@ -41,11 +41,17 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// Year and month (1 to 12) in UTC, as a card's expiry date counts them.
-    pub fn year_and_month(self) -> (i16, i8) {
-        let zoned =
-            jiff::Timestamp::from_millisecond(self.0).unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC);
-        (zoned.year(), zoned.month())
+    /// When a month (1 to 12) of a year of four digits is over wherever on earth it ends last, which is twelve
+    /// hours after UTC. `None` for what is no month.
+    pub fn end_of_month(year: u16, month: u8) -> Option<Self> {
+        let (year, month) = (i16::try_from(year).ok()?, i8::try_from(month).ok()?);
+        if !(1000..=9998).contains(&year) {
+            return None;
+        }
+        let first = jiff::civil::Date::new(year, month, 1).ok()?;
+        let after = first.checked_add(jiff::Span::new().months(1)).ok()?;
+        let midnight = after.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+        Some(Self(midnight.as_millisecond()).plus(Duration::from_hours(12)))
     }
 }
 
@@ -142,7 +148,6 @@ mod tests {
         let moment: Timestamp = "2026-03-01T08:05:02.114Z".parse().unwrap();
         assert_eq!(moment.to_string(), "2026-03-01T08:05:02.114Z");
         assert_eq!("2026-03-01T09:05:02.114+01:00".parse::<Timestamp>().unwrap(), moment);
-        assert_eq!(moment.year_and_month(), (2026, 3));
         assert!("2026-03-01".parse::<Timestamp>().is_err());
     }
 

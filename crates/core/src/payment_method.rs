@@ -35,6 +35,14 @@ pub struct Display {
     pub country: Option<String>,
 }
 
+impl Display {
+    /// When a card of this expiry date is over: with the last day of its month, wherever on earth that ends
+    /// last. `None` without a date.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        Timestamp::end_of_month(self.expiry_year?, self.expiry_month?)
+    }
+}
+
 /// The last four digits in a masked or whole number, and nothing else of it. `None` unless the text
 /// ends in four digits.
 pub fn last_four(number: &str) -> Option<String> {
@@ -114,8 +122,11 @@ pub struct PaymentMethod {
     pub token_fingerprint: Fingerprint,
     /// Keyed fingerprint of the instrument: one card saved twice for one use is one method.
     pub instrument_fingerprint: Fingerprint,
-    /// When the gateway is asked again about a pending method.
+    /// When it is looked at again: a pending method is asked about, an active one now and then, and when its
+    /// card ends or is about to.
     pub next_check_at: Option<Timestamp>,
+    /// Since when its card is known to end soon.
+    pub expiring_since: Option<Timestamp>,
     /// When it was saved.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -127,6 +138,19 @@ pub struct PaymentMethod {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_card_lasts_through_its_month_everywhere_on_earth() {
+        let card = |expiry_month, expiry_year| Display { expiry_month, expiry_year, ..Display::default() };
+        let ends = |month, year| card(Some(month), Some(year)).ends_at().map(|end| end.to_string());
+        assert_eq!(ends(2, 2028).as_deref(), Some("2028-03-01T12:00:00Z"));
+        assert_eq!(ends(12, 2026).as_deref(), Some("2027-01-01T12:00:00Z"));
+        for (month, year) in [(0, 2026), (13, 2026), (1, 0), (12, 65535)] {
+            assert_eq!(ends(month, year), None, "{month}/{year}");
+        }
+        assert_eq!(card(None, Some(2026)).ends_at(), None);
+        assert_eq!(card(Some(1), None).ends_at(), None);
+    }
 
     #[test]
     fn only_the_last_four_digits_are_kept() {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::entropy::{Entropy, EntropyError};
+use crate::payment_method::{Display, PaymentMethod, PaymentMethodStatus};
 use crate::session::{Session, SessionStatus};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -30,6 +31,10 @@ pub struct Schedule {
     pub removal_attempts: i64,
     /// Between questions about a pending method; the last repeats, up to 30 days after it was saved.
     pub pending_methods: Vec<Duration>,
+    /// Between questions about an active method; `None` waits for the gateway to tell.
+    pub active_methods: Option<Duration>,
+    /// How long before its card ends a method's merchant is told.
+    pub expiring_before: Duration,
     /// How long a worker owns what it claimed.
     pub lease: Duration,
     /// Between attempts to finish an erasure whose gateway does not let go.
@@ -69,6 +74,8 @@ impl Default for Schedule {
             removals: vec![Duration::from_secs(30), 5 * MINUTE, HOUR, 6 * HOUR],
             removal_attempts: 40,
             pending_methods: vec![MINUTE, 10 * MINUTE, HOUR, 6 * HOUR, 24 * HOUR],
+            active_methods: Some(7 * 24 * HOUR),
+            expiring_before: 30 * 24 * HOUR,
             lease: MINUTE,
             erasure_retry: 5 * MINUTE,
             erasure_deadline: 24 * HOUR,
@@ -148,12 +155,30 @@ impl Schedule {
         Ok(Some(now.plus(jittered(*step, entropy)?.max(asked))))
     }
 
-    /// When the gateway is asked again about a method saved at `created_at` and still pending.
-    pub(crate) fn next_method_check(&self, created_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
-        let age = now.since(created_at);
-        let step = self.pending_methods.iter().find(|step| **step > age).or(self.pending_methods.last());
-        let step = step.copied().unwrap_or(HOUR);
-        (age < 30 * 24 * HOUR).then(|| now.plus(step))
+    /// When a method is looked at again: a pending one by its age, an active one after a while and when its card
+    /// ends or is about to.
+    pub(crate) fn next_method_check(&self, method: &PaymentMethod, now: Timestamp) -> Option<Timestamp> {
+        match method.status {
+            PaymentMethodStatus::Pending => {
+                let age = now.since(method.created_at);
+                let step = self.pending_methods.iter().find(|step| **step > age);
+                let step = step.or(self.pending_methods.last()).copied().unwrap_or(HOUR);
+                (age < 30 * 24 * HOUR).then(|| now.plus(step))
+            }
+            PaymentMethodStatus::Active => {
+                let ends = method.display.ends_at();
+                let told = method.expiring_since.is_some();
+                let warned = ends.filter(|_| !told).map(|end| end.minus(self.expiring_before));
+                let asked = self.active_methods.map(|after| now.plus(after));
+                [ends, warned, asked].into_iter().flatten().min()
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a card of this expiry date ends soon.
+    pub(crate) fn is_expiring(&self, display: &Display, now: Timestamp) -> bool {
+        display.ends_at().is_some_and(|end| end.minus(self.expiring_before) <= now)
     }
 }
 

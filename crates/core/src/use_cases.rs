@@ -1,5 +1,8 @@
 //! What Billfold does, one file per use case. Each is a method of [`crate::Billfold`].
 
+use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt as _};
+
 mod api_keys;
 mod cancel;
 mod customers;
@@ -37,6 +40,21 @@ const MAX_ROUNDS: usize = 16;
 fn contended() -> crate::Error {
     crate::Error::conflict("the object is being changed by others; try again")
         .with_retry(crate::error::Retry::SameKey { after: Some(std::time::Duration::from_secs(1)) })
+}
+
+/// How many gateway calls of one batch of work are under way at once: a batch of twenty whose every call takes
+/// as long as a call may take is done well before its lease is over.
+const AT_ONCE: usize = 10;
+
+/// Works on all of a batch, a few at a time, so that one slow gateway does not hold up the others. All are worked
+/// on whatever becomes of one; then the first error is told.
+async fn side_by_side(batch: Vec<BoxFuture<'_, crate::Result<()>>>) -> crate::Result<()> {
+    let mut outcomes = stream::iter(batch).buffer_unordered(AT_ONCE);
+    let mut first = Ok(());
+    while let Some(outcome) = outcomes.next().await {
+        first = first.and(outcome);
+    }
+    first
 }
 
 /// Tells a tenant's fingerprints of different things apart.

@@ -158,6 +158,8 @@ pub struct PaymentMethodView {
     pub is_default: bool,
     /// What the customer recognises it by.
     pub display: Display,
+    /// Since when its card is known to end soon; `null` for one that does not.
+    pub expiring_since: Option<Timestamp>,
     /// The session that saved it last.
     pub session_id: SessionId,
     /// When it was saved.
@@ -181,6 +183,7 @@ impl From<&PaymentMethod> for PaymentMethodView {
             usage: method.usage,
             is_default: method.is_default,
             display: method.display.clone(),
+            expiring_since: method.expiring_since,
             session_id: method.session_id,
             created_at: method.created_at,
             updated_at: method.updated_at,

@@ -84,6 +84,8 @@ impl App {
             while_open,
             lease,
             webhook_retention,
+            active_methods: (config.workers.recheck_days > 0).then(|| days(config.workers.recheck_days)),
+            expiring_before: days(config.workers.expiring_days),
             endpoint_retries: config
                 .webhooks
                 .retry_after_seconds

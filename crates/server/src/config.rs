@@ -126,6 +126,10 @@ pub struct WorkersConfig {
     pub ask_after_seconds: Vec<u64>,
     /// How long a worker owns what it took, in seconds.
     pub lease_seconds: u64,
+    /// How often gateways are asked about active methods, in days; 0 for never.
+    pub recheck_days: u32,
+    /// How many days before a card ends its merchant is told.
+    pub expiring_days: u32,
 }
 
 /// `[gateways.<name>]`

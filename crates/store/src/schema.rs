@@ -101,6 +101,7 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         version -> BigInt,
+        expiring_since -> Nullable<BigInt>,
     }
 }
 

@@ -5,11 +5,13 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, FieldError, Result};
 
 /// Every type of event there is.
-pub const EVENT_TYPES: [&str; 12] = [
+pub const EVENT_TYPES: [&str; 14] = [
     "customer.erased",
     "payment_method.default_changed",
     "payment_method.deleted",
     "payment_method.expired",
+    "payment_method.expiring",
+    "payment_method.needs_attention",
     "payment_method.revoked",
     "payment_method.saved",
     "payment_method.updated",

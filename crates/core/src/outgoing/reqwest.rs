@@ -126,10 +126,12 @@ fn classify(error: &reqwest::Error) -> SendError {
         }
         cause = error.source();
     }
-    match () {
-        () if error.is_timeout() => SendError::Timeout,
-        () if error.is_connect() => SendError::Connect,
-        () => SendError::Broken,
+    if error.is_timeout() {
+        SendError::Timeout
+    } else if error.is_connect() {
+        SendError::Connect
+    } else {
+        SendError::Broken
     }
 }
 

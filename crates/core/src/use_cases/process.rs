@@ -1,6 +1,8 @@
 //! Working on stored webhooks: each event is a reason to ask the gateway, and the answer is settled.
 
-use super::{MAX_ROUNDS, contended};
+use futures::FutureExt as _;
+
+use super::{MAX_ROUNDS, contended, side_by_side};
 use crate::billfold::Billfold;
 use crate::error::Result;
 use crate::gateway::Gateway;
@@ -44,10 +46,14 @@ impl Billfold {
         let now = self.now();
         let claimed = self.store().claim_deliveries(now, now.plus(self.schedule().lease), limit).await?;
         let count = claimed.len();
-        for delivery in claimed {
-            let outcome = self.work_on(&delivery).await;
-            self.finish(delivery, outcome).await?;
-        }
+        let work = claimed.into_iter().map(|delivery| {
+            async move {
+                let outcome = self.work_on(&delivery).await;
+                self.finish(delivery, outcome).await
+            }
+            .boxed()
+        });
+        side_by_side(work.collect()).await?;
         Ok(count)
     }
 

@@ -1,7 +1,11 @@
 //! The sweeper: sessions and methods that nobody told us about.
 
+use futures::FutureExt as _;
+
+use super::side_by_side;
 use crate::billfold::Billfold;
 use crate::error::Result;
+use crate::payment_method::PaymentMethod;
 use crate::provider::{ProviderSession, ProviderSessionStatus, SessionRef};
 use crate::session::{Session, SessionStatus, Via};
 use crate::store::{Changes, Write};
@@ -13,26 +17,37 @@ impl Billfold {
         let now = self.now();
         let claimed = self.store().claim_sessions(now, now.plus(self.schedule().lease), limit).await?;
         let count = claimed.len();
-        for session in claimed {
-            let id = session.id;
-            if let Err(error) = self.sweep(session).await {
-                tracing::warn!(session = %id, error = %error.log_line(), "a session could not be swept");
+        let work = claimed.into_iter().map(|session| {
+            async move {
+                let id = session.id;
+                if let Err(error) = self.sweep(session).await {
+                    tracing::warn!(session = %id, error = %error.log_line(), "a session could not be swept");
+                }
+                Ok(())
             }
-        }
+            .boxed()
+        });
+        side_by_side(work.collect()).await?;
         Ok(count)
     }
 
-    /// Asks about up to `limit` pending methods that are due.
+    /// Looks at up to `limit` methods that are due: pending ones, and active ones now and then and when their
+    /// cards end or are about to.
     pub async fn recheck_methods(&self, limit: u32) -> Result<usize> {
         let now = self.now();
         let claimed = self.store().claim_methods(now, now.plus(self.schedule().lease), limit).await?;
         let count = claimed.len();
-        for method in claimed {
-            let id = method.id;
-            if let Err(error) = self.recheck(method).await {
-                tracing::warn!(payment_method = %id, error = %error.log_line(), "a payment method could not be rechecked");
+        let work = claimed.into_iter().map(|method| {
+            async move {
+                let id = method.id;
+                if let Err(error) = self.recheck(method).await {
+                    tracing::warn!(payment_method = %id, error = %error.log_line(), "a payment method could not be rechecked");
+                }
+                Ok(())
             }
-        }
+            .boxed()
+        });
+        side_by_side(work.collect()).await?;
         Ok(count)
     }
 
@@ -107,10 +122,10 @@ impl Billfold {
         Ok(())
     }
 
-    async fn recheck(&self, method: crate::payment_method::PaymentMethod) -> Result<()> {
+    async fn recheck(&self, method: PaymentMethod) -> Result<()> {
         let gateway = self.gateway_of(&method.tenant, &method.gateway)?;
-        let mut refreshed = self.refresh_method(gateway, method).await?;
-        let next = self.next_method_check(&refreshed);
+        let mut refreshed = self.recheck_method(gateway, method).await?;
+        let next = self.schedule().next_method_check(&refreshed, self.now());
         if refreshed.next_check_at != next {
             refreshed.next_check_at = next;
             refreshed.version += 1;

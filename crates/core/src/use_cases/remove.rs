@@ -1,7 +1,9 @@
 //! Deleting tokens at their gateways, until the gateway let go of them.
 
+use futures::FutureExt as _;
 use secrecy::ExposeSecret;
 
+use super::side_by_side;
 use crate::billfold::Billfold;
 use crate::error::{Error, Result};
 use crate::provider::Deletion;
@@ -13,10 +15,14 @@ impl Billfold {
         let now = self.now();
         let claimed = self.store().claim_removals(now, now.plus(self.schedule().lease), limit).await?;
         let count = claimed.len();
-        for removal in claimed {
-            let outcome = self.remove(&removal).await;
-            self.finish_removal(removal, outcome).await?;
-        }
+        let work = claimed.into_iter().map(|removal| {
+            async move {
+                let outcome = self.remove(&removal).await;
+                self.finish_removal(removal, outcome).await
+            }
+            .boxed()
+        });
+        side_by_side(work.collect()).await?;
         Ok(count)
     }
 
@@ -32,6 +38,12 @@ impl Billfold {
         }
         let cx = gateway.context(self.clock(), removal.id.to_string());
         let deletion = gateway.guard("delete_method", gateway.provider.delete_method(&cx, token)).await?;
+        // Or just now, while it was being deleted: then its method is of no use, and must not look usable.
+        if let Some(saved) =
+            self.store().method_by_token(&gateway.tenant, &gateway.name, &fingerprint).await?
+        {
+            self.refresh_method(gateway, saved).await?;
+        }
         Ok(match deletion {
             Deletion::Deleted => "deleted",
             Deletion::AlreadyGone => "already_gone",

@@ -112,6 +112,7 @@ impl Billfold {
                 token_fingerprint: token_fingerprint.clone(),
                 instrument_fingerprint,
                 next_check_at: None,
+                expiring_since: None,
                 created_at: now,
                 updated_at: now,
                 version: 1,
@@ -122,16 +123,25 @@ impl Billfold {
                 changes.removals.push(Write::Insert(self.removal(&method, superseded)?));
             }
             method.token = Some(self.seal_token(&method, &observed.token, changes).await?);
-            method.token_fingerprint = token_fingerprint;
+            method.token_fingerprint = token_fingerprint.clone();
         }
         method.session_id = session.id;
         method.display = observed.display.clone();
         method.status = saved_status(observed.status);
-        method.next_check_at = self.next_method_check(&method);
+        let expiring = self.look_at_the_clock(&mut method);
+        if self.store().token_was_deleted(&method.tenant, &method.gateway, &token_fingerprint).await? {
+            // The customer saved again what they had deleted, and that deletion may be under way: whoever deletes
+            // looks for this method afterwards, and the gateway is asked once more when they must be done.
+            let soon = now.plus(2 * self.schedule().lease);
+            method.next_check_at = Some(method.next_check_at.map_or(soon, |next| next.min(soon)));
+        }
         self.choose_default(&mut method, default, session.details.make_default, changes);
 
         let name = if update { "payment_method.updated" } else { "payment_method.saved" };
         changes.events.push(self.method_event(name, &method)?);
+        if expiring {
+            changes.events.push(self.method_event("payment_method.expiring", &method)?);
+        }
         let id = method.id;
         changes.methods.push(if update { Write::Update(method) } else { Write::Insert(method) });
         Ok(id)
@@ -240,13 +250,6 @@ impl Billfold {
         let value = method.fingerprint.as_ref().unwrap_or(&method.token.token);
         let parts = [purpose::INSTRUMENT, gateway.name.as_str().as_bytes(), value.expose_secret().as_bytes()];
         self.vault().fingerprint(&gateway.tenant, &parts).await
-    }
-
-    pub(super) fn next_method_check(&self, method: &PaymentMethod) -> Option<crate::clock::Timestamp> {
-        match method.status {
-            PaymentMethodStatus::Pending => self.schedule().next_method_check(method.created_at, self.now()),
-            _ => None,
-        }
     }
 }
 

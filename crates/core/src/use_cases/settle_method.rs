@@ -14,19 +14,56 @@ impl Billfold {
     pub(super) async fn refresh_method(
         &self,
         gateway: &Gateway,
-        mut method: PaymentMethod,
+        method: PaymentMethod,
     ) -> Result<PaymentMethod> {
-        let Some(record) = method.token else { return Ok(method) };
-        let Some(token) = self.open_token(&method, record).await? else { return Ok(method) };
+        self.settle_method(gateway, method, false).await
+    }
+
+    /// The same by the clock: whatever the gateway answers or does not, a card ends when it ends.
+    pub(super) async fn recheck_method(
+        &self,
+        gateway: &Gateway,
+        method: PaymentMethod,
+    ) -> Result<PaymentMethod> {
+        self.settle_method(gateway, method, true).await
+    }
+
+    async fn ask_about_method(
+        &self,
+        gateway: &Gateway,
+        method: &PaymentMethod,
+    ) -> Result<Option<ProviderMethod>> {
+        let Some(record) = method.token else { return Ok(None) };
+        let Some(token) = self.open_token(method, record).await? else { return Ok(None) };
         let cx = gateway.context(self.clock(), method.id.to_string());
-        let observed = gateway.guard("fetch_method", gateway.provider.fetch_method(&cx, token)).await?;
+        gateway.guard("fetch_method", gateway.provider.fetch_method(&cx, token)).await.map(Some)
+    }
+
+    /// What the gateway says counts for the row as it was when the gateway was asked: when that has moved on
+    /// meanwhile, an older answer could undo a newer one, so the gateway is asked again.
+    async fn settle_method(
+        &self,
+        gateway: &Gateway,
+        mut method: PaymentMethod,
+        without_an_answer_too: bool,
+    ) -> Result<PaymentMethod> {
         for _ in 0..MAX_ROUNDS {
-            let Some(changed) = self.changed_method(&method, &observed) else { return Ok(method) };
-            let events = if changed.status == method.status && changed.display == method.display {
-                Vec::new()
-            } else {
-                vec![self.method_event(event_name(changed.status), &changed)?]
+            let observed = match self.ask_about_method(gateway, &method).await {
+                Err(error) if without_an_answer_too => {
+                    tracing::warn!(payment_method = %method.id, error = %error.log_line(), "the gateway could not be asked");
+                    None
+                }
+                asked => asked?,
             };
+            let changed = self.changed_method(&method, observed.as_ref());
+            let Some((changed, expiring)) = changed else { return Ok(method) };
+            let mut events = Vec::new();
+            if changed.status != method.status || changed.display != method.display {
+                events.push(self.method_event(event_name(changed.status), &changed)?);
+            }
+            if expiring {
+                events.push(self.method_event("payment_method.expiring", &changed)?);
+            }
             let changes =
                 Changes { methods: vec![Write::Update(changed.clone())], events, ..Changes::default() };
             if self.commit(changes).await? == Commit::Applied {
@@ -38,23 +75,47 @@ impl Billfold {
         Err(contended())
     }
 
-    fn changed_method(&self, method: &PaymentMethod, observed: &ProviderMethod) -> Option<PaymentMethod> {
-        let status = next_status(method.status, observed.status);
+    /// The method as it is now, and whether its merchant has to be told that it ends soon; `None` when nothing
+    /// changes.
+    fn changed_method(
+        &self,
+        method: &PaymentMethod,
+        observed: Option<&ProviderMethod>,
+    ) -> Option<(PaymentMethod, bool)> {
         let mut changed = method.clone();
-        changed.status = status;
-        if status == PaymentMethodStatus::Active {
-            changed.display = observed.display.clone();
+        if let Some(observed) = observed {
+            changed.status = next_status(method.status, observed.status);
+            if changed.status == PaymentMethodStatus::Active {
+                changed.display = observed.display.clone();
+            }
         }
-        changed.next_check_at = self.next_method_check(&changed);
+        let expiring = self.look_at_the_clock(&mut changed);
         let same = changed.status == method.status
             && changed.display == method.display
+            && changed.expiring_since == method.expiring_since
             && changed.next_check_at.is_some() == method.next_check_at.is_some();
         if same {
             return None;
         }
         changed.updated_at = self.now();
         changed.version += 1;
-        Some(changed)
+        Some((changed, expiring))
+    }
+
+    /// What the card's own date says, which gateways do not tell: some call a card active long after its end.
+    /// Says whether it is news that the method ends soon.
+    pub(super) fn look_at_the_clock(&self, method: &mut PaymentMethod) -> bool {
+        let now = self.now();
+        let before = method.expiring_since.take();
+        if method.status == PaymentMethodStatus::Active {
+            if method.display.ends_at().is_some_and(|end| end <= now) {
+                method.status = PaymentMethodStatus::Expired;
+            } else if self.schedule().is_expiring(&method.display, now) {
+                method.expiring_since = before.or(Some(now));
+            }
+        }
+        method.next_check_at = self.schedule().next_method_check(method, now);
+        method.expiring_since.is_some() && before.is_none()
     }
 }
 
@@ -71,7 +132,8 @@ fn next_status(current: PaymentMethodStatus, observed: ProviderMethodStatus) -> 
 fn event_name(status: PaymentMethodStatus) -> &'static str {
     match status {
         PaymentMethodStatus::Expired => "payment_method.expired",
-        PaymentMethodStatus::Revoked | PaymentMethodStatus::Failed => "payment_method.revoked",
+        PaymentMethodStatus::Revoked => "payment_method.revoked",
+        PaymentMethodStatus::Failed => "payment_method.needs_attention",
         PaymentMethodStatus::Deleted => "payment_method.deleted",
         PaymentMethodStatus::Pending | PaymentMethodStatus::Active => "payment_method.updated",
     }

@@ -85,9 +85,8 @@ impl Billfold {
         let url = self.endpoint_url(&create.url)?;
         let events = create.events.map_or_else(|| Ok(EventFilter::all()), EventFilter::parse)?;
         let description = description(create.description)?;
-        if self.store().webhook_endpoints(tenant, Page::first(MAX_ENDPOINTS)).await?.len()
-            >= MAX_ENDPOINTS as usize
-        {
+        let known = self.store().webhook_endpoints(tenant, Page::first(MAX_ENDPOINTS)).await?;
+        if u32::try_from(known.len()).is_ok_and(|count| count >= MAX_ENDPOINTS) {
             return Err(Error::conflict(format!("a tenant has at most {MAX_ENDPOINTS} webhook endpoints")));
         }
         for _ in 0..MAX_ROUNDS {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use billfold_core::ErrorKind;
 use billfold_core::capability::Usage;
+use billfold_core::clock::Timestamp;
+use billfold_core::id::PaymentMethodId;
 use billfold_core::payment_method::PaymentMethodStatus;
 use billfold_core::provider::{ProviderMethodStatus, RecurringTerms};
 use billfold_core::store::Store;
@@ -140,4 +142,110 @@ async fn the_gateway_may_take_a_method_back() {
     let refused = world.billfold.set_default(&world.tenant, method.id).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Conflict, "an expired method cannot be chosen");
     assert!(world.event_names().await.contains(&"payment_method.expired".to_owned()));
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// What the merchant was told of a method since the event `after`, and the last event's number.
+async fn told(world: &World, id: PaymentMethodId, after: &mut i64) -> Vec<String> {
+    let events = world.billfold.list_events(&world.tenant, *after, 100).await.unwrap();
+    *after = events.last().map_or(*after, |event| event.sequence);
+    let about = events.into_iter().filter(|event| event.data["id"] == id.to_string());
+    about.map(|event| event.name).collect()
+}
+
+/// The gateway goes on calling the card active, and need not even answer.
+#[tokio::test]
+async fn a_card_that_ends_is_announced_and_then_expires_by_the_clock() {
+    let world = World::new();
+    world.clock.set(at("2026-06-15T00:00:00Z"));
+    let card = Instrument { expiry: Some((8, 2026)), ..Instrument::card("tok-1", "fp-1") };
+    let session = world.save("c-1", card).await;
+    let (id, mut after) = (session.payment_methods[0], 0);
+    assert_eq!(told(&world, id, &mut after).await, ["payment_method.saved"]);
+
+    for (now, outage, events, expiring) in [
+        ("2026-08-02T11:59:59Z", false, vec![], false),
+        ("2026-08-02T12:00:00Z", true, vec!["payment_method.expiring"], true),
+        ("2026-08-20T00:00:00Z", false, vec![], true),
+    ] {
+        world.clock.set(at(now));
+        if outage {
+            world.gateway.order("fetch_method", Trouble::LostBefore);
+        }
+        world.sweep().await;
+        let view = world.billfold.get_method(&world.tenant, id).await.unwrap();
+        assert_eq!(
+            (view.status, view.expiring_since.is_some()),
+            (PaymentMethodStatus::Active, expiring),
+            "{now}"
+        );
+        assert_eq!(told(&world, id, &mut after).await, events, "{now}");
+    }
+    world.clock.set(at("2026-09-01T12:00:00Z"));
+    world.gateway.order("fetch_method", Trouble::LostBefore);
+    world.sweep().await;
+    let view = world.billfold.get_method(&world.tenant, id).await.unwrap();
+    assert_eq!((view.status, view.expiring_since), (PaymentMethodStatus::Expired, None));
+    assert_eq!(told(&world, id, &mut after).await, ["payment_method.expired"]);
+    // The gateway's next word about it does not bring it back; a renewed card does.
+    let news = serde_json::json!({"event": "token.activated", "token": "tok-1"});
+    world.deliver(news.clone()).await.unwrap();
+    world.work().await;
+    assert!(told(&world, id, &mut after).await.is_empty());
+    world.gateway.renew("tok-1", 8, 2030);
+    let renewed = serde_json::json!({"event": "token.renewed", "token": "tok-1"});
+    world.deliver(renewed).await.unwrap();
+    world.work().await;
+    let view = world.billfold.get_method(&world.tenant, id).await.unwrap();
+    assert_eq!((view.status, view.display.expiry_year), (PaymentMethodStatus::Active, Some(2030)));
+    assert_eq!(told(&world, id, &mut after).await, ["payment_method.updated"]);
+}
+
+#[tokio::test]
+async fn a_card_that_is_renewed_in_time_does_not_expire() {
+    let world = World::new();
+    world.clock.set(at("2026-08-10T00:00:00Z"));
+    let card = Instrument { expiry: Some((8, 2026)), ..Instrument::card("tok-1", "fp-1") };
+    let session = world.save("c-1", card).await;
+    let (id, mut after) = (session.payment_methods[0], 0);
+    let first = told(&world, id, &mut after).await;
+    assert_eq!(first, ["payment_method.saved", "payment_method.expiring"]);
+    world.gateway.renew("tok-1", 8, 2029);
+    world.clock.set(at("2026-09-02T00:00:00Z"));
+    world.sweep().await;
+    let view = world.billfold.get_method(&world.tenant, id).await.unwrap();
+    assert_eq!((view.status, view.expiring_since), (PaymentMethodStatus::Active, None));
+    assert_eq!(told(&world, id, &mut after).await, ["payment_method.updated"]);
+}
+
+/// Nobody tells, so Billfold asks now and then.
+#[tokio::test]
+async fn a_method_that_was_taken_back_without_a_word_is_found_out() {
+    let world = World::new();
+    let session = world.save("c-1", Instrument::card("tok-1", "fp-1")).await;
+    let (id, mut after) = (session.payment_methods[0], 0);
+    told(&world, id, &mut after).await;
+    world.gateway.set_token("tok-1", ProviderMethodStatus::Revoked);
+    world.clock.advance(Duration::from_hours(7 * 24 - 1));
+    world.sweep().await;
+    assert!(told(&world, id, &mut after).await.is_empty());
+    world.clock.advance(Duration::from_hours(2));
+    world.sweep().await;
+    assert_eq!(told(&world, id, &mut after).await, ["payment_method.revoked"]);
+}
+
+#[tokio::test]
+async fn an_activation_that_fails_needs_attention() {
+    let world = World::new();
+    let pending = Instrument { status: ProviderMethodStatus::Pending, ..Instrument::card("tok-1", "fp-1") };
+    let session = world.save("c-1", pending).await;
+    let (id, mut after) = (session.payment_methods[0], 0);
+    told(&world, id, &mut after).await;
+    world.gateway.set_token("tok-1", ProviderMethodStatus::Failed);
+    world.clock.advance(Duration::from_hours(1));
+    world.sweep().await;
+    assert_eq!(told(&world, id, &mut after).await, ["payment_method.needs_attention"]);
 }

@@ -33,6 +33,7 @@ struct Receiver {
     always: Mutex<Option<Outcome>>,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "tests list it beside failures")]
 fn status(status: u16) -> Outcome {
     Ok(SentAnswer { status, retry_after: None })
 }

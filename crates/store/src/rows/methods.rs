@@ -31,6 +31,7 @@ pub(crate) struct MethodRow {
     created_at: i64,
     updated_at: i64,
     pub(crate) version: i64,
+    expiring_since: Option<i64>,
 }
 
 impl TryFrom<&PaymentMethod> for MethodRow {
@@ -58,6 +59,7 @@ impl TryFrom<&PaymentMethod> for MethodRow {
             created_at: method.created_at.as_millis(),
             updated_at: method.updated_at.as_millis(),
             version: method.version,
+            expiring_since: millis(method.expiring_since),
         })
     }
 }
@@ -87,6 +89,7 @@ impl TryFrom<MethodRow> for PaymentMethod {
             created_at: time(row.created_at),
             updated_at: time(row.updated_at),
             version: row.version,
+            expiring_since: row.expiring_since.map(time),
         })
     }
 }

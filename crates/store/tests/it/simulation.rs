@@ -55,7 +55,7 @@ fn broken_by(flaw: Flaw) -> &'static [&'static str] {
     match flaw {
         Flaw::AcknowledgesBeforeStoring | Flaw::IgnoresTheSecret => &["I1"],
         Flaw::LosesCommits => &["I3", "I7"],
-        Flaw::IgnoresVersions => &["I6"],
+        Flaw::IgnoresVersions => &["I6", "I7"],
         Flaw::IgnoresUniqueness | Flaw::TimeOutIsFailure => &["I3"],
         Flaw::SweeperNeverAsks => &["I13"],
         Flaw::KeepsTokens => &["I3", "I16"],

@@ -23,6 +23,8 @@ pub struct Instrument {
     pub fingerprint: Option<String>,
     /// Where the token stands.
     pub status: ProviderMethodStatus,
+    /// Month (1 to 12) and year in which the card ends.
+    pub expiry: Option<(u8, u16)>,
 }
 
 impl Instrument {
@@ -32,6 +34,7 @@ impl Instrument {
             token: token.to_owned(),
             fingerprint: Some(fingerprint.to_owned()),
             status: ProviderMethodStatus::Active,
+            expiry: None,
         }
     }
 }
@@ -144,6 +147,16 @@ impl ReferenceGateway {
     /// Puts a token into a status.
     pub fn set_token(&self, token: &str, status: ProviderMethodStatus) {
         self.state().tokens.insert(token.to_owned(), status);
+    }
+
+    /// The bank renews the card behind a token: it ends in another month (1 to 12) and year.
+    pub fn renew(&self, token: &str, month: u8, year: u16) {
+        let mut state = self.state();
+        for instrument in state.sessions.values_mut().flat_map(|stored| &mut stored.instruments) {
+            if instrument.token == token {
+                instrument.expiry = Some((month, year));
+            }
+        }
     }
 
     fn begin(&self, call: &'static str) -> Option<Trouble> {
@@ -260,6 +273,8 @@ fn method(instrument: &Instrument, status: Option<ProviderMethodStatus>, echo: &
         ProviderMethod::new(token, MethodKind::Card, "CARD", status.unwrap_or(instrument.status));
     method.display =
         Display { brand: Some("Visa".to_owned()), last4: Some("1091".to_owned()), ..Display::default() };
+    method.display.expiry_month = instrument.expiry.map(|(month, _)| month);
+    method.display.expiry_year = instrument.expiry.map(|(_, year)| year);
     method.fingerprint = instrument.fingerprint.clone().map(SecretString::from);
     method.echo = echo.clone();
     method

@@ -1,6 +1,7 @@
 //! The end of a world: everything can be reached, time goes past every schedule, and whoever has work does it
 //! until nothing is due.
 
+use billfold_core::payment_method::{PaymentMethod, PaymentMethodStatus};
 use billfold_core::provider::{ProviderMethodStatus, ProviderSessionStatus};
 use billfold_core::{Billfold, Result};
 use serde_json::json;
@@ -10,6 +11,11 @@ use super::channel::Origin;
 use super::rows::TenantRows;
 use super::told::Told;
 use super::world::{World, account_name};
+
+/// Active methods are looked at for ever.
+fn is_waited_for(method: &PaymentMethod) -> bool {
+    method.status == PaymentMethodStatus::Pending && method.next_check_at.is_some()
+}
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -77,7 +83,7 @@ impl World {
             let rows = TenantRows::read(&self.store, &merchant.tenant).await.unwrap();
             let unfinished = rows.deliveries.iter().any(|row| row.next_attempt_at.is_some())
                 || rows.sessions.values().any(|row| row.next_check_at.is_some())
-                || rows.methods.values().any(|row| row.next_check_at.is_some())
+                || rows.methods.values().any(is_waited_for)
                 || rows.erasures.iter().any(|row| row.next_attempt_at.is_some());
             if unfinished {
                 return true;

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 use billfold_core::clock::{Clock as _, ManualClock, Timestamp};
 use billfold_core::entropy::{Entropy, EntropyError};
@@ -68,6 +68,8 @@ struct Turn {
     /// Nobody stops any more.
     free: bool,
     reached: Option<&'static str>,
+    /// Whoever is stopped. A task that works on several things at once asks only those that were woken.
+    waiting: Vec<Waker>,
     /// The database is at work for the caller whose turn it is.
     working: bool,
 }
@@ -75,12 +77,13 @@ struct Turn {
 impl Gate {
     /// Waits for the caller's turn.
     pub(super) async fn pass(&self, call: &'static str) {
-        poll_fn(|_| {
+        poll_fn(|cx| {
             let mut turn = lock(&self.0);
             if turn.free || std::mem::take(&mut turn.open) {
                 return Poll::Ready(());
             }
             turn.reached = Some(call);
+            turn.waiting.push(cx.waker().clone());
             Poll::Pending
         })
         .await;
@@ -99,6 +102,9 @@ impl Gate {
         let mut turn = lock(&self.0);
         turn.open = true;
         turn.reached = None;
+        let waiting = std::mem::take(&mut turn.waiting);
+        drop(turn);
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// Where the caller stopped, if it did.
@@ -112,6 +118,7 @@ impl Gate {
 
     pub(super) fn free(&self) {
         lock(&self.0).free = true;
+        self.open();
     }
 }
 

@@ -89,7 +89,7 @@ async fn round_trip(store: Arc<dyn Store>) {
     assert_eq!(rest.iter().map(|row| row.id).collect::<Vec<_>>(), [ids[1]]);
 
     let mut sent = endpoint_delivery(&one, 3, "ses-1", Some(0));
-    apply(&*store, deliveries(&[sent.clone()])).await;
+    apply(&*store, deliveries(std::slice::from_ref(&sent))).await;
     sent.state = EndpointDeliveryState::Failed;
     sent.next_attempt_at = None;
     sent.last_attempt_at = Some(NOW);
@@ -212,9 +212,9 @@ async fn once(store: Arc<dyn Store>) {
     apply(&*store, deliveries(std::slice::from_ref(&row))).await;
     let mut twin = endpoint_delivery(&one, 1, "a", Some(0));
     twin.event_id = row.event_id;
-    assert_eq!(store.commit(deliveries(&[twin.clone()])).await.unwrap(), Commit::Stale);
+    assert_eq!(store.commit(deliveries(std::slice::from_ref(&twin))).await.unwrap(), Commit::Stale);
     twin.endpoint_id = two.id;
-    apply(&*store, deliveries(&[twin.clone()])).await;
+    apply(&*store, deliveries(std::slice::from_ref(&twin))).await;
     let mut foreign = endpoint_delivery(&one, 2, "a", Some(0));
     foreign.tenant = other_tenant();
     assert_eq!(store.commit(deliveries(&[foreign])).await.unwrap(), Commit::Stale, "of another tenant");

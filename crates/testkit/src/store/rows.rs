@@ -83,6 +83,7 @@ async fn methods(store: Arc<dyn Store>) {
     let mut row = method(&session, "t-1", "i-1");
     row.is_default = true;
     row.next_check_at = Some(NOW);
+    row.expiring_since = Some(NOW);
     apply(&*store, Changes { methods: vec![Write::Insert(row.clone())], ..Changes::default() }).await;
     let (ours, other) = (tenant(), other_tenant());
     assert_eq!(store.method(&ours, row.id).await.unwrap(), Some(row.clone()));
@@ -103,6 +104,7 @@ async fn methods(store: Arc<dyn Store>) {
     deleted.is_default = false;
     deleted.token = None;
     deleted.next_check_at = None;
+    deleted.expiring_since = None;
     deleted.version = 2;
     assert!(!store.token_was_deleted(&ours, &gateway(), &token).await.unwrap());
     apply(&*store, Changes { methods: vec![Write::Update(deleted.clone())], ..Changes::default() }).await;

@@ -108,6 +108,7 @@ pub(super) fn method(session: &Session, token: &str, instrument: &str) -> Paymen
         token: Some(id()),
         token_fingerprint: fingerprint(token),
         instrument_fingerprint: fingerprint(instrument),
+        expiring_since: None,
         next_check_at: None,
         created_at: NOW,
         updated_at: NOW,
