@@ -26,7 +26,7 @@ use crate::customer::{Customer, GatewayCustomer};
 use crate::erasure::{Erasure, Shred};
 use crate::error::{Error, ErrorKind, Retry};
 use crate::id::{
-    ApiKeyId, CustomerId, ErasureId, IdempotencyKeyId, PaymentMethodId, SessionId, VaultRecordId,
+    ApiKeyId, CustomerId, DeliveryId, ErasureId, IdempotencyKeyId, PaymentMethodId, SessionId, VaultRecordId,
     WebhookEndpointId,
 };
 use crate::idempotency::IdempotencyKey;
@@ -379,6 +379,9 @@ pub trait Store: OutgoingStore + IdempotencyStore + fmt::Debug + Send + Sync {
     /// The removals of a customer's tokens.
     async fn removals_of(&self, tenant: &TenantId, customer: CustomerId) -> StoreResult<Vec<Removal>>;
 
+    /// A tenant's webhook.
+    async fn delivery(&self, tenant: &TenantId, id: DeliveryId) -> StoreResult<Option<Delivery>>;
+
     /// The webhook that was stored under this key.
     async fn delivery_by_key(
         &self,
@@ -391,7 +394,7 @@ pub trait Store: OutgoingStore + IdempotencyStore + fmt::Debug + Send + Sync {
         &self,
         tenant: &TenantId,
         state: Option<DeliveryState>,
-        page: Page<crate::id::DeliveryId>,
+        page: Page<DeliveryId>,
     ) -> StoreResult<Vec<Delivery>>;
 
     /// Takes webhooks that are due (`next_attempt_at`), as [`Store::claim_sessions`] does, and counts

@@ -112,6 +112,7 @@ pub const ROUTES: &[Route] = &[
     tenant(Scope::Payments, "/v1/gateways", &["GET"], gateways::collection),
     tenant(Scope::Payments, "/v1/gateways/{name}/check", &["POST"], gateways::check_route).harmless(),
     tenant(Scope::Payments, "/v1/deliveries", &["GET"], inbox::deliveries_route),
+    tenant(Scope::Payments, "/v1/deliveries/{id}/replay", &["POST"], inbox::replay_route).harmless(),
     tenant(Scope::Payments, "/v1/events", &["GET"], inbox::events_route),
     tenant(Scope::Webhooks, "/v1/webhook-endpoints", &["GET", "POST"], webhook_endpoints::collection)
         .takes_key(),

@@ -157,6 +157,7 @@ behind! {
         fn claim_erasures(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Erasure>;
         fn last_audit_entry(tenant: &TenantId, action: &str) -> Option<AuditEntry>;
         fn removals_of(tenant: &TenantId, customer: CustomerId) -> Vec<Removal>;
+        fn delivery(tenant: &TenantId, id: DeliveryId) -> Option<Delivery>;
         fn delivery_by_key(gateway: &GatewayName, key: &Fingerprint) -> Option<Delivery>;
         fn deliveries(tenant: &TenantId, state: Option<DeliveryState>, page: Page<DeliveryId>) -> Vec<Delivery>;
         fn claim_deliveries(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Delivery>;

@@ -183,6 +183,11 @@ pub(crate) enum DeliveriesCommand {
         #[arg(long)]
         state: Option<String>,
     },
+    /// Work on one again, whatever became of it.
+    Replay {
+        /// whd_…
+        id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -244,10 +244,17 @@ pub(crate) async fn keys(global: &Global, command: KeysCommand) -> anyhow::Resul
 }
 
 pub(crate) async fn deliveries(global: &Global, command: DeliveriesCommand) -> anyhow::Result<()> {
-    let DeliveriesCommand::List { page, state } = command;
     let api = ApiClient::connect(global).await?;
-    let query = query(&page, &[("state", &state)]);
-    output::list(global.json, &api.get(&format!("/v1/deliveries{query}")).await?, DELIVERY);
+    match command {
+        DeliveriesCommand::List { page, state } => {
+            let query = query(&page, &[("state", &state)]);
+            output::list(global.json, &api.get(&format!("/v1/deliveries{query}")).await?, DELIVERY);
+        }
+        DeliveriesCommand::Replay { id: delivery } => {
+            let path = format!("/v1/deliveries/{}/replay", id(&delivery)?);
+            output::object(global.json, &api.post(&path, None).await?);
+        }
+    }
     Ok(())
 }
 

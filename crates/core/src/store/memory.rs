@@ -407,6 +407,10 @@ impl Store for MemoryStore {
         Ok(rows.cloned().collect())
     }
 
+    async fn delivery(&self, tenant: &TenantId, id: DeliveryId) -> StoreResult<Option<Delivery>> {
+        Ok(self.tables().deliveries.get(&id).filter(|row| row.tenant == *tenant).cloned())
+    }
+
     async fn delivery_by_key(
         &self,
         gateway: &GatewayName,

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_ROUNDS, contended, purpose, sealed_kind};
+use super::{DeliveryView, MAX_ROUNDS, Principal, contended, purpose, sealed_kind};
 use crate::billfold::Billfold;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gateway::Gateway;
@@ -94,6 +94,43 @@ impl Billfold {
         known.updated_at = self.now();
         known.version += 1;
         known
+    }
+
+    /// Has a webhook worked on again, from its first attempt on, whatever became of it before: each event is only
+    /// a reason to ask the gateway, so doing it twice does no harm.
+    ///
+    /// Errors: [`ErrorKind::NotFound`]; [`ErrorKind::Conflict`] for one that the provider could not read, or whose
+    /// body is no longer kept.
+    pub async fn replay_delivery(&self, by: &Principal, id: DeliveryId) -> Result<DeliveryView> {
+        let tenant = &by.tenant;
+        for _ in 0..MAX_ROUNDS {
+            let stored = self.store().delivery(tenant, id).await?;
+            let mut delivery = stored.ok_or_else(|| Error::not_found("delivery"))?;
+            if delivery.state == DeliveryState::Unreadable {
+                return Err(Error::conflict("the provider could not read the body of this delivery"));
+            }
+            if self.store().vault_record(tenant, delivery.body).await?.is_none() {
+                return Err(Error::conflict("the body of this delivery is no longer kept"));
+            }
+            delivery.state = DeliveryState::Received;
+            delivery.attempts = 0;
+            delivery.note = None;
+            delivery.next_attempt_at = Some(self.now());
+            delivery.updated_at = self.now();
+            delivery.version += 1;
+            let details = serde_json::json!({"gateway": delivery.gateway, "summary": delivery.summary});
+            let object = id.to_string();
+            let entry = self.vault().audit_entry(tenant, &by.actor, "delivery.replay", &object, &details);
+            let audit = vec![entry.await?];
+            let deliveries = vec![Write::Update(delivery.clone())];
+            if self.store().commit(Changes { deliveries, audit, ..Changes::default() }).await?
+                == Commit::Applied
+            {
+                self.announce_work();
+                return Ok(DeliveryView::from(delivery));
+            }
+        }
+        Err(contended())
     }
 
     async fn delivery_row(

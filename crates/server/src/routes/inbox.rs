@@ -1,18 +1,24 @@
 //! `/v1/deliveries` and `/v1/events`
 
+use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
-use axum::routing::{MethodRouter, get};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, get, post};
 use billfold_core::Error;
+use billfold_core::id::DeliveryId;
 use billfold_core::store::DeliveryState;
 
 use super::list;
 use crate::App;
-use crate::extract::{Caller, QueryPairs};
+use crate::extract::{Caller, PathId, QueryPairs};
 use crate::problem::Problem;
 
 pub(super) fn deliveries_route() -> MethodRouter<App> {
     get(deliveries)
+}
+
+pub(super) fn replay_route() -> MethodRouter<App> {
+    post(replay)
 }
 
 pub(super) fn events_route() -> MethodRouter<App> {
@@ -24,6 +30,14 @@ async fn deliveries(State(app): State<App>, caller: Caller, query: QueryPairs) -
     let (page, limit) = query.page()?;
     let state = query.get::<String>("state")?.map(|text| delivery_state(&text)).transpose()?;
     Ok(list(app.billfold.list_deliveries(caller.tenant(), state, page).await?, limit))
+}
+
+async fn replay(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(id): PathId<DeliveryId>,
+) -> Result<Response, Problem> {
+    Ok(Json(app.billfold.replay_delivery(&caller.0, id).await?).into_response())
 }
 
 fn delivery_state(text: &str) -> Result<DeliveryState, Error> {

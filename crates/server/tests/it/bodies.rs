@@ -39,10 +39,11 @@ impl Endpoint {
 }
 
 /// Routes that change something and read no body.
-const BODILESS: [&str; 6] = [
+const BODILESS: [&str; 7] = [
     "/v1/sessions/{id}/cancel",
     "/v1/gateways/{name}/check",
     "/v1/api-keys/{id}/revoke",
+    "/v1/deliveries/{id}/replay",
     "/v1/webhook-endpoints/{id}/test",
     "/v1/webhook-endpoints/{id}/deliveries/{delivery}/replay",
     "/v1/vault/records/{id}/reveal",

@@ -257,6 +257,7 @@ moody! {
         audit_entries(tenant: &TenantId, after: i64, limit: u32) -> Vec<AuditEntry>;
         last_audit_entry(tenant: &TenantId, action: &str) -> Option<AuditEntry>;
         removals_of(tenant: &TenantId, customer: CustomerId) -> Vec<Removal>;
+        delivery(tenant: &TenantId, id: DeliveryId) -> Option<Delivery>;
         delivery_by_key(gateway: &GatewayName, key: &Fingerprint) -> Option<Delivery>;
         deliveries(tenant: &TenantId, state: Option<DeliveryState>, page: Page<DeliveryId>) -> Vec<Delivery>;
         claim_deliveries(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Delivery>;

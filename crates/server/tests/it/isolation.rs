@@ -3,7 +3,9 @@
 use billfold_server::{Access, ROUTES};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, GATEWAY, RIVAL_GATEWAY, RIVAL_SECRET, TestApp, id, rows, session_body, with};
+use crate::support::{
+    Answer, GATEWAY, RIVAL_GATEWAY, RIVAL_SECRET, SECRET, TestApp, id, rows, session_body, with,
+};
 
 const OWNER: &str = "owner-of-a-record";
 
@@ -17,6 +19,7 @@ struct Objects {
     erasure: String,
     endpoint: String,
     delivery: String,
+    received: String,
 }
 
 impl Objects {
@@ -31,11 +34,17 @@ impl Objects {
         let key = app.post("/v1/api-keys", &json!({"name": "spare"})).await.ok(201);
         let record = json!({"owner": OWNER, "kind": "note", "value": "x"});
         let record = app.post("/v1/vault/records", &record).await.ok(201);
+        app.webhook(GATEWAY, &[SECRET], r#"{"event":"session.completed","session":"ref-0009"}"#)
+            .await
+            .expect(200);
+        app.work().await;
+        let received = app.get("/v1/deliveries").await.ok(200);
         let erasure = app.post("/v1/erasures", &json!({"owner": "somebody"})).await.ok(200);
         app.app.billfold().fan_out_events(10).await.unwrap();
         let delivery = app.get(&format!("/v1/webhook-endpoints/{endpoint}/deliveries")).await.ok(200);
         Self {
             delivery: id(&rows(&delivery)[0]).to_owned(),
+            received: id(&rows(&received)[0]).to_owned(),
             endpoint,
             session: id(&open).to_owned(),
             customer: saved["customer_id"].as_str().unwrap().to_owned(),
@@ -56,6 +65,7 @@ impl Objects {
             "payment-methods" => (self.method.clone(), nobody("pm")),
             "api-keys" => (self.key.clone(), nobody("key")),
             "vault" => (self.record.clone(), nobody("vlt")),
+            "deliveries" => (self.received.clone(), nobody("whd")),
             "webhook-endpoints" => (self.endpoint.clone(), nobody("whe")),
             "erasures" => (self.erasure.clone(), nobody("ers")),
             "gateways" => (GATEWAY.to_owned(), "nobodys-cards".to_owned()),
@@ -94,7 +104,9 @@ async fn ask(app: &TestApp, key: &str, method: &str, path: &str, object: &str) -
     let call = match method {
         "PATCH" if path.contains("webhook-endpoints") => call.json(&json!({"description": "mine"})),
         "POST" if end == "/rotate-secret" => call.json(&json!({})),
-        "POST" if end == "/replay" => call.json(&json!({"after_sequence": 0, "include_delivered": true})),
+        "POST" if end == "/replay" && path.contains("webhook-endpoints") => {
+            call.json(&json!({"after_sequence": 0, "include_delivered": true}))
+        }
         "PATCH" => call.json(&json!({"is_default": true})),
         "PUT" => call.json(&json!({"value": "y"})),
         _ => call,

@@ -102,6 +102,37 @@ async fn what_cannot_be_read_is_kept_as_evidence() {
     assert!(!unreadable.text().contains("not json"), "a body is shown: {unreadable:?}");
 }
 
+/// An event that matched nothing is worked on again when somebody asks for it, and the audit trail says who.
+#[tokio::test]
+async fn a_webhook_is_worked_on_again_on_request() {
+    let app = TestApp::new().await;
+    app.webhook(GATEWAY, &[SECRET], completed("ref-0001")).await.expect(200);
+    app.work().await;
+    assert_eq!(states(&app).await, ["parked"]);
+    let session = app.start("c-1").await;
+    app.gateway.complete("ref-0001", Instrument::card("tok-1", "fp-1"));
+    let delivery = app.get("/v1/deliveries").await.ok(200)["data"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/deliveries/{delivery}/replay");
+    let replayed = app.call("POST", &path).key(&app.key).send().await.ok(200);
+    assert_eq!((&replayed["state"], &replayed["attempts"]), (&json!("received"), &json!(0)));
+    app.work().await;
+    assert_eq!(states(&app).await, ["done"]);
+    let session = app.get(&format!("/v1/sessions/{}", session["id"].as_str().unwrap())).await.ok(200);
+    assert_eq!(session["status"], "completed");
+    // Once more does no harm.
+    app.call("POST", &path).key(&app.key).send().await.expect(200);
+    app.work().await;
+    assert_eq!(states(&app).await, ["done"]);
+    let trail = app.get("/v1/audit").await.ok(200).to_string();
+    assert_eq!(trail.matches("delivery.replay").count(), 2);
+
+    let unreadable = app.webhook(GATEWAY, &[SECRET], "not json".to_owned()).await;
+    assert_eq!(unreadable.pointers(), [""]);
+    let id = app.get("/v1/deliveries?state=unreadable").await.ok(200)["data"][0]["id"].clone();
+    let path = format!("/v1/deliveries/{}/replay", id.as_str().unwrap());
+    app.call("POST", &path).key(&app.key).send().await.problem(409, "conflict");
+}
+
 /// The gateway decides what it sends and how it calls it; only the body counts.
 #[tokio::test]
 async fn content_type_and_query_do_not_matter() {

@@ -214,6 +214,16 @@ pub(super) async fn token_was_deleted(
     diesel::select(diesel::dsl::exists(query)).get_result(conn).await.map_err(|error| store_error(&error))
 }
 
+pub(super) async fn delivery(
+    conn: &mut Conn,
+    tenant: &TenantId,
+    id: DeliveryId,
+) -> StoreResult<Option<Delivery>> {
+    let query = deliveries::table.filter(deliveries::id.eq(id.to_string()));
+    let query = query.filter(deliveries::tenant.eq(tenant.as_str()));
+    one(query.select(DeliveryRow::as_select()).get_result(conn).await.optional())
+}
+
 pub(super) async fn delivery_by_key(
     conn: &mut Conn,
     gateway: &GatewayName,

@@ -272,6 +272,10 @@ impl Store for Database {
         vault_reads::removals_of(&mut *self.reader().await?, tenant, customer).await
     }
 
+    async fn delivery(&self, tenant: &TenantId, id: DeliveryId) -> StoreResult<Option<Delivery>> {
+        reads::delivery(&mut *self.reader().await?, tenant, id).await
+    }
+
     async fn delivery_by_key(
         &self,
         gateway: &GatewayName,

@@ -123,6 +123,8 @@ async fn deliveries(store: Arc<dyn Store>) {
     let writes = vec![Write::Insert(full.clone()), Write::Insert(done.clone())];
     apply(&*store, Changes { deliveries: writes, ..Changes::default() }).await;
     assert_eq!(store.delivery_by_key(&gateway(), &fingerprint("k-1")).await.unwrap(), Some(full.clone()));
+    assert_eq!(store.delivery(&tenant(), full.id).await.unwrap(), Some(full.clone()));
+    assert_eq!(store.delivery(&other_tenant(), full.id).await.unwrap(), None);
     assert_eq!(store.delivery_by_key(&"else".parse().unwrap(), &fingerprint("k-1")).await.unwrap(), None);
     let page = Page::first(10);
     assert_eq!(store.deliveries(&tenant(), Some(DeliveryState::Done), page).await.unwrap(), vec![done]);
