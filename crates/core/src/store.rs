@@ -98,7 +98,7 @@ pub struct Changes {
     pub vault_deletes: Vec<(TenantId, VaultRecordId)>,
     /// Data keys to destroy, by tenant and id. One that sealed a stored value makes the commit stale.
     pub vault_key_deletes: Vec<(TenantId, KeyId)>,
-    /// Webhooks; unique by (gateway, key).
+    /// Webhooks; unique by (gateway, key). A customer that one names must exist.
     pub deliveries: Vec<Write<Delivery>>,
     /// API keys.
     pub api_keys: Vec<Write<ApiKey>>,

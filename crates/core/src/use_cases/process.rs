@@ -192,9 +192,17 @@ impl Billfold {
         for _ in 0..MAX_ROUNDS {
             delivery.updated_at = now;
             delivery.version += 1;
-            let changes = Changes { deliveries: vec![Write::Update(delivery.clone())], ..Changes::default() };
+            let mut changes = Changes::default();
+            if let Some(customer) = delivery.customer_id
+                && self.store().customer(&delivery.tenant, customer).await?.is_none()
+            {
+                // Erased while their webhook was worked on: nobody else destroys its body.
+                delivery.customer_id = None;
+                changes.vault_deletes.push((delivery.tenant.clone(), delivery.body));
+            }
+            changes.deliveries.push(Write::Update(delivery.clone()));
             if self.store().commit(changes).await? == Commit::Applied {
-                return self.forget_if_erased(delivery).await;
+                return Ok(());
             }
             let stored = self.store().delivery_by_key(&delivery.gateway, &delivery.key).await?;
             // Another attempt means that the lease ran out: whoever holds it now finishes it. Otherwise it
@@ -206,20 +214,5 @@ impl Billfold {
             delivery.version = stored.version;
         }
         Err(contended())
-    }
-
-    /// A customer may have been erased while their webhook was worked on: then nobody else destroys its body.
-    async fn forget_if_erased(&self, mut delivery: Delivery) -> Result<()> {
-        let Some(customer) = delivery.customer_id else { return Ok(()) };
-        if self.store().customer(&delivery.tenant, customer).await?.is_some() {
-            return Ok(());
-        }
-        delivery.customer_id = None;
-        delivery.version += 1;
-        let vault_deletes = vec![(delivery.tenant.clone(), delivery.body)];
-        let deliveries = vec![Write::Update(delivery)];
-        // Stale means that it came again, and is worked on again.
-        self.store().commit(Changes { vault_deletes, deliveries, ..Changes::default() }).await?;
-        Ok(())
     }
 }

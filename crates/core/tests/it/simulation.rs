@@ -24,7 +24,7 @@ async fn every_kind_of_trouble_is_met() {
     let kinds = [
         "dies during [\"",
         "database: commit fails",
-        "database: claim_sessions fails",
+        "database: claim_",
         "a commit is made stale",
         "the answer to a commit is lost",
         "create_session is Refused",

@@ -25,6 +25,20 @@ macro_rules! lock {
     };
 }
 
+/// Nobody deletes the row until the transaction ends.
+macro_rules! share {
+    ($query:expr) => {
+        $query.for_key_share()
+    };
+}
+
+/// Nobody else has the row, in any way, until the transaction ends.
+macro_rules! hold {
+    ($query:expr) => {
+        $query.for_update()
+    };
+}
+
 #[expect(clippy::duplicate_mod, reason = "the same statements, compiled for this database's connection")]
 #[path = "claims.rs"]
 mod claims;

@@ -32,6 +32,18 @@ macro_rules! lock {
     };
 }
 
+macro_rules! share {
+    ($query:expr) => {
+        $query
+    };
+}
+
+macro_rules! hold {
+    ($query:expr) => {
+        $query
+    };
+}
+
 #[expect(clippy::duplicate_mod, reason = "the same statements, compiled for this database's connection")]
 #[path = "claims.rs"]
 mod claims;

@@ -69,6 +69,12 @@ pub(super) async fn apply(conn: &mut Conn, changes: &Changes) -> Result<(), Abor
         let target = vault_keys::table.filter(vault_keys::id.eq(id.to_string()));
         diesel::delete(target.filter(vault_keys::tenant.eq(tenant.as_str()))).execute(conn).await?;
     }
+    for write in &changes.deliveries {
+        let (Write::Insert(delivery) | Write::Update(delivery)) = write;
+        if let Some(customer) = delivery.customer_id {
+            stays(conn, delivery.tenant.as_str(), &customer.to_string()).await?;
+        }
+    }
     put!(conn, deliveries, &changes.deliveries, |value| Ok::<_, Abort>(DeliveryRow::from(value)));
     put!(conn, api_keys, &changes.api_keys, |value| Ok::<_, Abort>(ApiKeyRow::from(value)));
     put!(conn, webhook_endpoints, &changes.webhook_endpoints, WebhookEndpointRow::try_from);
@@ -106,6 +112,13 @@ pub(super) async fn apply(conn: &mut Conn, changes: &Changes) -> Result<(), Abor
     Ok(())
 }
 
+/// Makes sure that a customer is there, and stays until this transaction ends.
+async fn stays(conn: &mut Conn, tenant: &str, id: &str) -> Result<(), Abort> {
+    let customer = customers::table.filter(customers::id.eq(id)).filter(customers::tenant.eq(tenant));
+    let found: Option<String> = share!(customer.select(customers::id)).get_result(conn).await.optional()?;
+    found.map(|_| ()).ok_or(Abort::Stale)
+}
+
 /// Gives an audit entry the next place of its tenant's trail.
 async fn append(conn: &mut Conn, draft: &AuditDraft) -> Result<(), Abort> {
     let tenant = draft.tenant().as_str();
@@ -126,6 +139,9 @@ async fn append(conn: &mut Conn, draft: &AuditDraft) -> Result<(), Abort> {
 async fn shred(conn: &mut Conn, shred: &Shred) -> Result<(), Abort> {
     let (tenant, owner) = (shred.tenant.as_str(), shred.owner.as_str());
     if shred.customer().is_some() {
+        // Before anything is looked for: whoever is just writing about the customer ends first, or finds them gone.
+        let customer = customers::table.filter(customers::tenant.eq(tenant)).filter(customers::id.eq(owner));
+        let _held: Vec<String> = hold!(customer.select(customers::id)).load(conn).await?;
         let about = || {
             deliveries::table.filter(deliveries::tenant.eq(tenant)).filter(deliveries::customer_id.eq(owner))
         };

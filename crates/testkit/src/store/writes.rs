@@ -5,7 +5,7 @@ use std::sync::Arc;
 use billfold_core::customer::{Customer, GatewayCustomer};
 use billfold_core::payment_method::{PaymentMethod, PaymentMethodStatus};
 use billfold_core::session::Session;
-use billfold_core::store::{Changes, Commit, Page, Store, Write};
+use billfold_core::store::{Changes, Commit, Delivery, Page, Store, Write};
 use futures::future::join_all;
 
 use super::Trial;
@@ -135,6 +135,9 @@ async fn orphans(store: Arc<dyn Store>) {
         };
         let changes = Changes { gateway_customers: vec![row], ..Changes::default() };
         assert_eq!(commit(&*store, changes).await, Commit::Stale, "a customer at a gateway");
+        let about = Delivery { customer_id: Some(gone.id), ..delivery("k-1", None) };
+        let changes = Changes { deliveries: vec![Write::Insert(about)], ..Changes::default() };
+        assert_eq!(commit(&*store, changes).await, Commit::Stale, "a webhook about them");
     }
     let unknown_session = method(&session(&owner), "t-1", "i-1");
     let unknown_customer = PaymentMethod { session_id: first.id, ..method(&session(&nobody), "t-1", "i-1") };

@@ -96,6 +96,10 @@ impl Tables {
             self.keys.remove(&id);
         }
         for write in changes.deliveries {
+            let (Write::Insert(row) | Write::Update(row)) = &write;
+            if let Some(customer) = row.customer_id {
+                self.has_customer(&row.tenant, customer)?;
+            }
             let same = |a: &Delivery, b: &Delivery| a.gateway == b.gateway && a.key == b.key;
             put(&mut self.deliveries, write, |row| (row.id, &row.tenant, row.version), same)?;
         }
