@@ -143,8 +143,8 @@ mod tests {
     fn a_card_lasts_through_its_month_everywhere_on_earth() {
         let card = |expiry_month, expiry_year| Display { expiry_month, expiry_year, ..Display::default() };
         let ends = |month, year| card(Some(month), Some(year)).ends_at().map(|end| end.to_string());
-        assert_eq!(ends(2, 2028).as_deref(), Some("2028-03-01T12:00:00Z"));
-        assert_eq!(ends(12, 2026).as_deref(), Some("2027-01-01T12:00:00Z"));
+        assert_eq!(ends(2, 2028).as_deref(), Some("2028-03-01T12:00:00.000Z"));
+        assert_eq!(ends(12, 2026).as_deref(), Some("2027-01-01T12:00:00.000Z"));
         for (month, year) in [(0, 2026), (13, 2026), (1, 0), (12, 65535)] {
             assert_eq!(ends(month, year), None, "{month}/{year}");
         }

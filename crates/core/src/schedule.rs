@@ -35,6 +35,9 @@ pub struct Schedule {
     pub active_methods: Option<Duration>,
     /// How long before its card ends a method's merchant is told.
     pub expiring_before: Duration,
+    /// How much of what a worker claimed is worked on at once. With ten, a batch of twenty whose every gateway call
+    /// takes as long as a call may take is done well before its lease is over.
+    pub at_once: usize,
     /// How long a worker owns what it claimed.
     pub lease: Duration,
     /// Between attempts to finish an erasure whose gateway does not let go.
@@ -76,6 +79,7 @@ impl Default for Schedule {
             pending_methods: vec![MINUTE, 10 * MINUTE, HOUR, 6 * HOUR, 24 * HOUR],
             active_methods: Some(7 * 24 * HOUR),
             expiring_before: 30 * 24 * HOUR,
+            at_once: 10,
             lease: MINUTE,
             erasure_retry: 5 * MINUTE,
             erasure_deadline: 24 * HOUR,

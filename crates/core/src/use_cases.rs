@@ -42,14 +42,10 @@ fn contended() -> crate::Error {
         .with_retry(crate::error::Retry::SameKey { after: Some(std::time::Duration::from_secs(1)) })
 }
 
-/// How many gateway calls of one batch of work are under way at once: a batch of twenty whose every call takes
-/// as long as a call may take is done well before its lease is over.
-const AT_ONCE: usize = 10;
-
 /// Works on all of a batch, a few at a time, so that one slow gateway does not hold up the others. All are worked
 /// on whatever becomes of one; then the first error is told.
-async fn side_by_side(batch: Vec<BoxFuture<'_, crate::Result<()>>>) -> crate::Result<()> {
-    let mut outcomes = stream::iter(batch).buffer_unordered(AT_ONCE);
+async fn side_by_side(at_once: usize, batch: Vec<BoxFuture<'_, crate::Result<()>>>) -> crate::Result<()> {
+    let mut outcomes = stream::iter(batch).buffer_unordered(at_once.max(1));
     let mut first = Ok(());
     while let Some(outcome) = outcomes.next().await {
         first = first.and(outcome);

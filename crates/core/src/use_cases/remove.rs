@@ -22,7 +22,7 @@ impl Billfold {
             }
             .boxed()
         });
-        side_by_side(work.collect()).await?;
+        side_by_side(self.schedule().at_once, work.collect()).await?;
         Ok(count)
     }
 

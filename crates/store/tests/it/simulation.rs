@@ -61,7 +61,7 @@ fn broken_by(flaw: Flaw) -> &'static [&'static str] {
         Flaw::KeepsTokens => &["I3", "I16"],
         Flaw::ShredsNothing => &["I16"],
         Flaw::ShowsTokens => &["I11"],
-        Flaw::MixesCustomers => &["I3", "I12"],
+        Flaw::MixesCustomers => &["I3", "I12", "I16"],
         Flaw::DropsEvents | Flaw::DoublesEvents => &["I7"],
         Flaw::ForgetsAudit => &["I10"],
     }

@@ -8,6 +8,7 @@ use billfold_core::Billfold;
 use billfold_core::gateway::Gateway;
 use billfold_core::id::{CustomerId, PaymentMethodId, SessionId};
 use billfold_core::name::{GatewayName, TenantId};
+use billfold_core::schedule::Schedule;
 use billfold_core::session::SessionStatus;
 use billfold_core::settings::Mode;
 use billfold_core::store::Store;
@@ -119,7 +120,11 @@ impl World {
             .entropy(self.scene.entropy.clone())
             .build();
         let public_url = "https://pay.merchant.example/".parse().unwrap();
+        // One thing after the other within a task: what two of them did at once on a real database would be its
+        // threads' choice and not the seed's. Tasks are many.
+        let schedule = Schedule { at_once: 1, ..Schedule::default() };
         let mut builder = Billfold::builder(self.watched.clone(), vault, public_url)
+            .schedule(schedule)
             .clock(self.scene.clock.clone())
             .entropy(self.scene.entropy.clone());
         for (merchant, account) in

@@ -116,9 +116,10 @@ async fn methods(store: Arc<dyn Store>) {
 }
 
 async fn deliveries(store: Arc<dyn Store>) {
+    let (owner, _) = customer_and_session(&*store).await;
     let mut full = delivery("k-1", Some(5));
     full.note = Some("why".to_owned());
-    full.customer_id = Some(id());
+    full.customer_id = Some(owner.id);
     let done = Delivery { state: DeliveryState::Done, ..delivery("k-2", None) };
     let writes = vec![Write::Insert(full.clone()), Write::Insert(done.clone())];
     apply(&*store, Changes { deliveries: writes, ..Changes::default() }).await;

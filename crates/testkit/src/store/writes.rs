@@ -135,7 +135,8 @@ async fn orphans(store: Arc<dyn Store>) {
         };
         let changes = Changes { gateway_customers: vec![row], ..Changes::default() };
         assert_eq!(commit(&*store, changes).await, Commit::Stale, "a customer at a gateway");
-        let about = Delivery { customer_id: Some(gone.id), ..delivery("k-1", None) };
+        let about =
+            Delivery { tenant: gone.tenant.clone(), customer_id: Some(gone.id), ..delivery("k-1", None) };
         let changes = Changes { deliveries: vec![Write::Insert(about)], ..Changes::default() };
         assert_eq!(commit(&*store, changes).await, Commit::Stale, "a webhook about them");
     }
