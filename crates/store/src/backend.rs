@@ -1,6 +1,27 @@
 //! The two databases. Each backend module says how a connection is made and how a transaction
 //! begins; `reads.rs`, `writes.rs` and `claims.rs` are compiled once inside each of them, with that module's `Conn`.
 
+/// Takes what is due: moves its time `$at` to the end of the lease, counts an attempt where attempts are
+/// counted, and gives the rows in the order in which they were due.
+macro_rules! take {
+    ($conn:expr, $table:ident, $due:expr, $at:ident = $until:expr, $row:ty $(, $counted:ident)?) => {{
+        let due: Vec<String> = lock!($due.select($table::id)).load($conn).await?;
+        if due.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<$row> = diesel::update($table::table.filter($table::id.eq_any(&due)))
+            .set((
+                $table::$at.eq($until.as_millis()),
+                $($table::$counted.eq($table::$counted + 1),)?
+                $table::version.eq($table::version + 1),
+            ))
+            .returning(<$row>::as_returning())
+            .get_results($conn)
+            .await?;
+        claimed(in_order(rows, &due, |row| &row.id))
+    }};
+}
+
 mod kept;
 mod lane;
 pub(crate) mod postgres;

@@ -32,21 +32,9 @@ pub(super) async fn claim_sessions(
     lease_until: Timestamp,
     limit: u32,
 ) -> Result<Vec<Session>, Abort> {
-    let due =
-        sessions::table.filter(sessions::next_check_at.le(now.as_millis())).order(sessions::next_check_at);
-    let due: Vec<String> = lock!(due.limit(limit.into()).select(sessions::id)).load(conn).await?;
-    if due.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows = diesel::update(sessions::table.filter(sessions::id.eq_any(&due)))
-        .set((
-            sessions::next_check_at.eq(lease_until.as_millis()),
-            sessions::version.eq(sessions::version + 1),
-        ))
-        .returning(SessionRow::as_returning())
-        .get_results(conn)
-        .await?;
-    claimed(in_order(rows, &due, |row| &row.id))
+    let due = sessions::table.filter(sessions::next_check_at.le(now.as_millis()));
+    let due = due.order(sessions::next_check_at).limit(limit.into());
+    take!(conn, sessions, due, next_check_at = lease_until, SessionRow)
 }
 
 pub(super) async fn claim_methods(
@@ -56,18 +44,8 @@ pub(super) async fn claim_methods(
     limit: u32,
 ) -> Result<Vec<PaymentMethod>, Abort> {
     let due = payment_methods::table.filter(payment_methods::next_check_at.le(now.as_millis()));
-    let due = due.order(payment_methods::next_check_at).limit(limit.into()).select(payment_methods::id);
-    let due: Vec<String> = lock!(due).load(conn).await?;
-    if due.is_empty() {
-        return Ok(Vec::new());
-    }
-    let next = payment_methods::next_check_at.eq(lease_until.as_millis());
-    let rows = diesel::update(payment_methods::table.filter(payment_methods::id.eq_any(&due)))
-        .set((next, payment_methods::version.eq(payment_methods::version + 1)))
-        .returning(MethodRow::as_returning())
-        .get_results(conn)
-        .await?;
-    claimed(in_order(rows, &due, |row| &row.id))
+    let due = due.order(payment_methods::next_check_at).limit(limit.into());
+    take!(conn, payment_methods, due, next_check_at = lease_until, MethodRow)
 }
 
 pub(super) async fn claim_deliveries(
@@ -77,19 +55,8 @@ pub(super) async fn claim_deliveries(
     limit: u32,
 ) -> Result<Vec<Delivery>, Abort> {
     let due = deliveries::table.filter(deliveries::next_attempt_at.le(now.as_millis()));
-    let due = due.order(deliveries::next_attempt_at).limit(limit.into()).select(deliveries::id);
-    let due: Vec<String> = lock!(due).load(conn).await?;
-    if due.is_empty() {
-        return Ok(Vec::new());
-    }
-    let next = deliveries::next_attempt_at.eq(lease_until.as_millis());
-    let counted = deliveries::attempts.eq(deliveries::attempts + 1);
-    let rows = diesel::update(deliveries::table.filter(deliveries::id.eq_any(&due)))
-        .set((next, counted, deliveries::version.eq(deliveries::version + 1)))
-        .returning(DeliveryRow::as_returning())
-        .get_results(conn)
-        .await?;
-    claimed(in_order(rows, &due, |row| &row.id))
+    let due = due.order(deliveries::next_attempt_at).limit(limit.into());
+    take!(conn, deliveries, due, next_attempt_at = lease_until, DeliveryRow, attempts)
 }
 
 pub(super) async fn claim_removals(
@@ -99,19 +66,8 @@ pub(super) async fn claim_removals(
     limit: u32,
 ) -> Result<Vec<Removal>, Abort> {
     let due = removals::table.filter(removals::next_attempt_at.le(now.as_millis()));
-    let due = due.order(removals::next_attempt_at).limit(limit.into()).select(removals::id);
-    let due: Vec<String> = lock!(due).load(conn).await?;
-    if due.is_empty() {
-        return Ok(Vec::new());
-    }
-    let next = removals::next_attempt_at.eq(lease_until.as_millis());
-    let counted = removals::attempts.eq(removals::attempts + 1);
-    let rows = diesel::update(removals::table.filter(removals::id.eq_any(&due)))
-        .set((next, counted, removals::version.eq(removals::version + 1)))
-        .returning(RemovalRow::as_returning())
-        .get_results(conn)
-        .await?;
-    claimed(in_order(rows, &due, |row| &row.id))
+    let due = due.order(removals::next_attempt_at).limit(limit.into());
+    take!(conn, removals, due, next_attempt_at = lease_until, RemovalRow, attempts)
 }
 
 pub(super) async fn claim_erasures(
@@ -121,18 +77,8 @@ pub(super) async fn claim_erasures(
     limit: u32,
 ) -> Result<Vec<Erasure>, Abort> {
     let due = erasures::table.filter(erasures::next_attempt_at.le(now.as_millis()));
-    let due = due.order(erasures::next_attempt_at).limit(limit.into()).select(erasures::id);
-    let due: Vec<String> = lock!(due).load(conn).await?;
-    if due.is_empty() {
-        return Ok(Vec::new());
-    }
-    let next = erasures::next_attempt_at.eq(lease_until.as_millis());
-    let rows = diesel::update(erasures::table.filter(erasures::id.eq_any(&due)))
-        .set((next, erasures::version.eq(erasures::version + 1)))
-        .returning(ErasureRow::as_returning())
-        .get_results(conn)
-        .await?;
-    claimed(in_order(rows, &due, |row| &row.id))
+    let due = due.order(erasures::next_attempt_at).limit(limit.into());
+    take!(conn, erasures, due, next_attempt_at = lease_until, ErasureRow)
 }
 
 /// Deletes what ended by `now`: locked before it is deleted, so that nobody prolongs it meanwhile.

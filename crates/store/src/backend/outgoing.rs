@@ -178,18 +178,8 @@ async fn claim(
     let enabled = endpoints::table.filter(endpoints::id.eq(endpoint)).filter(endpoints::disabled.is_null());
     let due = deliveries::table.filter(deliveries::endpoint_id.eq(endpoint)).filter(exists(enabled));
     let due = due.filter(due!(now)).order((deliveries::next_attempt_at, deliveries::sequence));
-    let due: Vec<String> = lock!(due.limit(limit.into()).select(deliveries::id)).load(conn).await?;
-    if due.is_empty() {
-        return Ok(Vec::new());
-    }
-    let next = deliveries::next_attempt_at.eq(lease_until.as_millis());
-    let counted = deliveries::attempts.eq(deliveries::attempts + 1);
-    let rows = diesel::update(deliveries::table.filter(deliveries::id.eq_any(&due)))
-        .set((next, counted, deliveries::version.eq(deliveries::version + 1)))
-        .returning(EndpointDeliveryRow::as_returning())
-        .get_results(conn)
-        .await?;
-    claimed(in_order(rows, &due, |row| &row.id))
+    let due = due.limit(limit.into());
+    take!(conn, deliveries, due, next_attempt_at = lease_until, EndpointDeliveryRow, attempts)
 }
 
 async fn sweep(conn: &mut Conn, before: Timestamp, limit: u32) -> Result<usize, Abort> {
