@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use billfold_core::name::TenantId;
-
+#[cfg(feature = "sandbox")]
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use url::Url;
 
@@ -116,23 +117,19 @@ pub(crate) enum Command {
     },
 }
 
-/// The gateways that the sandbox can play.
+/// A gateway that the sandbox can play, by its provider's name.
 #[cfg(feature = "sandbox")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub(crate) enum LocalGateway {
-    /// Xendit.
-    #[default]
-    Xendit,
-    /// Stripe.
-    Stripe,
+fn local_gateway() -> impl TypedValueParser<Value = billfold_sandbox::Kind> {
+    let names = billfold_sandbox::Kind::ALL.iter().map(|kind| kind.stage().provider);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<billfold_sandbox::Kind>())
 }
 
 #[cfg(feature = "sandbox")]
 #[derive(Debug, ClapArgs)]
 pub(crate) struct DemoArgs {
     /// The gateway that is played.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) gateway: LocalGateway,
+    #[arg(long, value_name = "NAME", default_value = "xendit", value_parser = local_gateway())]
+    pub(crate) gateway: billfold_sandbox::Kind,
     /// Play the customer as well, print every step, and end.
     #[arg(long)]
     pub(crate) once: bool,
@@ -159,16 +156,15 @@ pub(crate) struct ServeArgs {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct SandboxArgs {
     /// The gateway that is played.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) gateway: LocalGateway,
+    #[arg(long, value_name = "NAME", default_value = "xendit", value_parser = local_gateway())]
+    pub(crate) gateway: billfold_sandbox::Kind,
     /// Where to listen; loopback only.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4010")]
     pub(crate) listen: SocketAddr,
     /// Where webhooks go.
     #[arg(long, value_name = "URL")]
     pub(crate) webhook_url: Option<Url>,
-    /// What proves webhooks: Xendit's carry it in x-callback-token, Stripe's are signed by it. A fixed one when
-    /// left out.
+    /// What proves the gateway's webhooks; a fixed one when left out.
     #[arg(long, value_name = "SECRET", alias = "callback-token")]
     pub(crate) webhook_secret: Option<String>,
     /// The API key that clients must use; a fixed one when left out.

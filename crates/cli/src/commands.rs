@@ -15,6 +15,8 @@ use clap::CommandFactory as _;
 #[cfg(feature = "sandbox")]
 pub(crate) use resources::METHOD;
 #[cfg(feature = "sandbox")]
+pub(crate) use sandbox::settings_toml;
+#[cfg(feature = "sandbox")]
 pub(crate) use serve::told_to_stop;
 
 use crate::args::{Args, Command, KeysCommand};

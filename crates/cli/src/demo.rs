@@ -4,7 +4,6 @@ mod customer;
 mod once;
 mod page;
 mod shop;
-mod stage;
 mod world;
 
 use std::net::SocketAddr;
@@ -14,13 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::{DemoArgs, Global};
 use crate::commands::told_to_stop;
-pub(crate) use stage::Stage;
 use world::World;
 
 pub(crate) async fn run(global: &Global, args: DemoArgs) -> anyhow::Result<()> {
     let shop = bind_or_free(args.port, args.once).await?;
     let address = shop.local_addr()?;
-    let world = World::start(Stage::of(args.gateway), args.database.as_deref(), address).await?;
+    let world = World::start(args.gateway, args.database.as_deref(), address).await?;
     let stop = CancellationToken::new();
     let serving = shop::serve(shop, &world, stop.clone())?;
     if args.once {

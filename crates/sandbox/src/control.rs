@@ -14,9 +14,9 @@ use url::Url;
 
 use crate::delivery::{Channel, Delivery, WireWebhook};
 use crate::fault::FaultOrder;
+use crate::gateway::Gateway;
 use crate::record::RecordedRequest;
 use crate::server::World;
-use crate::{Kind, delivery, stripe, xendit};
 
 /// Plays the customer and the gateway's operator. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -41,8 +41,8 @@ impl SandboxControl {
         Self { world }
     }
 
-    fn gateway(&self) -> Kind {
-        self.world.config.gateway
+    fn gateway(&self) -> &'static dyn Gateway {
+        self.world.gateway()
     }
 
     /// Every request that the API received, oldest first.
@@ -84,7 +84,7 @@ impl SandboxControl {
     pub fn wire(&self, delivery: &Delivery, secret: Option<&str>) -> WireWebhook {
         let own = || self.world.with(|state, _| state.callback_token.clone()).unwrap_or_default();
         let secret = secret.map_or_else(own, SecretString::from);
-        delivery::wire(self.gateway(), delivery, &secret, self.world.now())
+        self.gateway().webhook(delivery, &secret, self.world.now())
     }
 
     /// Sends a webhook again; `false` when there is no such one.
@@ -92,30 +92,15 @@ impl SandboxControl {
         self.world.with(|state, now| state.outbox.resend(id, now))
     }
 
-    /// The dashboard's "Test & Save": an event about a session that nobody knows. With `with_id` it
-    /// calls the session `id` instead of `payment_session_id`, as the real one mostly does.
-    pub fn send_test_webhook(&self, with_id: bool) {
-        if self.gateway() == Kind::Stripe {
-            let object = json!({"id": "cs_test_nobody", "object": "checkout.session", "status": "complete"});
-            return self.send_webhook("checkout.session.completed", &object);
-        }
-        let field = if with_id { "id" } else { "payment_session_id" };
-        let data = json!({
-            field: "ps-579c8d61f23fa4ca35e52da4", "allowed_payment_channels": ["CARD", "OVO", "DANA"], "amount": 100_000,
-            "country": "ID", "currency": "IDR", "mode": "PAYMENT_LINK", "reference_id": "test_session",
-            "session_type": "SAVE", "status": "COMPLETED",
-        });
-        let business = Some("5781d19b2e2385880609791c".to_owned());
-        self.world.with(|state, now| state.outbox.push("payment_session.completed", &data, business, now));
+    /// The dashboard's test button: an event about a session that nobody knows; in its other form where the
+    /// gateway has two.
+    pub fn send_test_webhook(&self, other_form: bool) {
+        self.gateway().push_test(&self.world, other_form);
     }
 
     /// Sends any webhook.
     pub fn send_webhook(&self, event: &str, data: &Value) {
-        let business = Some(self.world.config.business_id.clone());
-        self.world.with(|state, now| match self.gateway() {
-            Kind::Xendit => state.outbox.push(event, data, business, now),
-            Kind::Stripe => stripe::push(state, event, data, now),
-        });
+        self.gateway().push(&self.world, event, data);
     }
 
     /// Orders a fault.
@@ -131,67 +116,46 @@ impl SandboxControl {
     /// The customer saves a payment method; says the token's id, `None` when the session is not open
     /// or does not offer the channel.
     pub fn complete(&self, session: &str, complete: &CompleteSession) -> Option<String> {
-        let number = complete.card_number.as_deref();
-        if self.gateway() == Kind::Stripe {
-            return stripe::complete(&self.world, session, complete.channel_code.as_deref(), number);
-        }
-        let choice = complete.channel_code.as_deref().map(|code| (code, number));
-        let choice = choice.or(number.map(|number| ("CARDS", Some(number))));
-        xendit::complete_session(&self.world, session, None, choice, complete.token_status.as_deref())
+        self.gateway().complete(&self.world, session, complete)
     }
 
     /// One attempt fails; the session stays open. `false` when it is not open.
     pub fn fail(&self, session: &str, failure_code: &str) -> bool {
-        match self.gateway() {
-            Kind::Xendit => xendit::decline_session(&self.world, session, failure_code),
-            Kind::Stripe => stripe::decline(&self.world, session, failure_code),
-        }
+        self.gateway().decline(&self.world, session, failure_code)
     }
 
     /// The session's time is up. `false` when there is no such session.
     pub fn expire(&self, session: &str) -> bool {
-        let found = self.world.with(|state, now| match self.gateway() {
-            Kind::Xendit => state.xendit.expire_at(session, now),
-            Kind::Stripe => state.stripe.expire_at(session, now),
-        });
-        self.world.expire_sessions();
+        let found = self.world.with(|state, now| self.gateway().expire_at(state, session, now));
+        self.world.pass_time();
         found
     }
 
     /// Sessions created from now on are completed, and their webhooks sent, before the answer to
     /// the creating call is.
     pub fn complete_on_create(&self, on: bool) {
-        self.world.with(|state, _| {
-            state.xendit.complete_on_create = on;
-            state.stripe.complete_on_create = on;
-        });
+        self.world.with(|state, _| self.gateway().complete_on_create(state, on));
     }
 
     /// Every session as the API shows it, oldest first.
     pub fn sessions(&self) -> Vec<Value> {
-        self.world.with(|state, _| match self.gateway() {
-            Kind::Xendit => {
-                state.xendit.sessions.iter().map(|session| session.object.clone().into()).collect()
-            }
-            Kind::Stripe => state.stripe.shown_sessions(),
-        })
+        self.world.with(|state, _| self.gateway().sessions(state))
     }
 
     /// Every token as the API shows it, oldest first.
     pub fn tokens(&self) -> Vec<Value> {
-        self.world.with(|state, _| match self.gateway() {
-            Kind::Xendit => state.xendit.tokens.iter().map(|(_, token)| token.clone().into()).collect(),
-            Kind::Stripe => state.stripe.methods.clone(),
-        })
+        self.world.with(|state, _| self.gateway().tokens(state))
     }
 
-    /// Puts a token into a status (Stripe's know `detached` and `updated`) and sends the webhook for it, if there is one. `false` when there is no
-    /// such token.
+    /// The tokens that are not usable any more.
+    pub fn gone_tokens(&self) -> Vec<Value> {
+        self.tokens().into_iter().filter(|token| self.gateway().is_gone(token)).collect()
+    }
+
+    /// Puts a token into a status of the gateway's own and sends the webhook for it, if there is one. `false` when
+    /// there is no such token or status.
     pub fn set_token_status(&self, token: &str, status: &str, failure_code: Option<&str>) -> bool {
-        match self.gateway() {
-            Kind::Xendit => xendit::set_token_status(&self.world, token, status, failure_code),
-            Kind::Stripe => stripe::set_method_status(&self.world, token, status),
-        }
+        self.gateway().set_token_status(&self.world, token, status, failure_code)
     }
 
     /// Moves the sandbox's clock forward; what becomes due happens.
@@ -251,8 +215,8 @@ async fn set_webhook(State(world): State<Arc<World>>, Json(webhook): Json<Webhoo
 
 async fn test_webhook(State(world): State<Arc<World>>) -> Response {
     let control = control(world);
-    control.send_test_webhook(true);
     control.send_test_webhook(false);
+    control.send_test_webhook(true);
     done(true)
 }
 

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +11,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::iso;
 use crate::server::World;
-use crate::{Kind, stripe, xendit};
 
 /// The gaps between the seven attempts, in minutes: 15 m, 1 h, 3 h, 6 h, 12 h and 24 h after the first.
 const GAPS_MINUTES: [i64; 6] = [15, 45, 120, 180, 360, 720];
@@ -202,7 +200,7 @@ pub(crate) async fn run(
     tasks: TaskTracker,
 ) {
     while stop.run_until_cancelled(tokio::time::sleep(TICK)).await.is_some() {
-        world.expire_sessions();
+        world.pass_time();
         let due = world.with(|state, now| state.outbox.take_due(now));
         let one_by_one = world.with(|state, _| state.outbox.channel.reorder);
         for delivery in due {
@@ -227,19 +225,11 @@ pub struct WireWebhook {
     pub body: Vec<u8>,
 }
 
-/// A webhook as `gateway` sends it at `now`, proven by `secret`.
-pub(crate) fn wire(gateway: Kind, delivery: &Delivery, secret: &SecretString, now: i64) -> WireWebhook {
-    match gateway {
-        Kind::Xendit => xendit::webhook(delivery, secret, now),
-        Kind::Stripe => stripe::webhook(delivery, secret, now),
-    }
-}
-
 async fn send(world: &World, client: &reqwest::Client, delivery: Delivery) {
     let outcome = match world.webhook_target() {
         None => Outcome::NoUrl,
         Some((url, token)) => {
-            let WireWebhook { headers, body } = wire(world.config.gateway, &delivery, &token, world.now());
+            let WireWebhook { headers, body } = world.gateway().webhook(&delivery, &token, world.now());
             let mut request = client.post(url).header("content-type", "application/json").body(body);
             for (name, value) in headers {
                 request = request.header(name, value);

@@ -7,9 +7,8 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use crate::Kind;
+use crate::gateway::Gateway;
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +79,7 @@ impl Fault {
     }
 
     /// The answer instead of `real`, which is `None` when nothing happened.
-    pub(crate) async fn answer(self, gateway: Kind, real: Option<Response>) -> Response {
+    pub(crate) async fn answer(self, gateway: &dyn Gateway, real: Option<Response>) -> Response {
         let real = real.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response());
         match self {
             Self::TimeoutBefore | Self::TimeoutAfter => {
@@ -141,13 +140,7 @@ impl tokio::io::AsyncRead for Broken {
 }
 
 /// An error in the gateway's own form.
-fn error(gateway: Kind, status: u16, code: &str, message: &str) -> Response {
+fn error(gateway: &dyn Gateway, status: u16, code: &str, message: &str) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = match gateway {
-        Kind::Xendit => json!({"error_code": code, "message": message}),
-        Kind::Stripe => {
-            json!({"error": {"type": "api_error", "code": code.to_lowercase(), "message": message}})
-        }
-    };
-    (status, axum::Json(body)).into_response()
+    (status, axum::Json(gateway.error(code, message))).into_response()
 }

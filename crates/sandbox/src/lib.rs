@@ -1,7 +1,6 @@
 //! Local gateways that speak the wire protocol of real ones, for development and tests.
 //!
-//! [`Sandbox::start`] opens one HTTP server on loopback that behaves like one gateway in test mode, Xendit or
-//! Stripe ([`Kind`]): the API with its authentication, hosted pages for a browser, webhooks with retries. What a
+//! [`Sandbox::start`] opens one HTTP server on loopback that behaves like one gateway in test mode ([`Kind`]): the API with its authentication, hosted pages for a browser, webhooks with retries. What a
 //! client can observe follows the gateway's documentation; the liberties are these:
 //!
 //! - return URLs may be plain HTTP when their host is this machine;
@@ -19,9 +18,11 @@ mod clock;
 mod control;
 mod delivery;
 mod fault;
+mod gateway;
 mod page;
 mod record;
 mod server;
+mod stage;
 mod stripe;
 mod xendit;
 
@@ -37,19 +38,11 @@ use url::Url;
 pub use control::{CompleteSession, SandboxControl};
 pub use delivery::{Attempt, Channel, Delivery, DeliveryState, WireWebhook};
 pub use fault::{Fault, FaultOrder};
+pub use gateway::Kind;
 pub use record::RecordedRequest;
+pub use stage::{Offer, Stage};
 
 use server::World;
-
-/// Which gateway a sandbox plays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Kind {
-    /// Xendit in test mode.
-    #[default]
-    Xendit,
-    /// Stripe in test mode.
-    Stripe,
-}
 
 /// How a sandbox behaves.
 #[derive(Debug, Clone)]
@@ -81,26 +74,12 @@ pub struct SandboxConfig {
 impl SandboxConfig {
     /// The defaults of a gateway, with a key and a webhook secret of its own form.
     pub fn of(gateway: Kind) -> Self {
-        let (secret_key, callback_token) = match gateway {
-            Kind::Xendit => ("xnd_development_sandbox", "sandbox-callback-token"),
-            Kind::Stripe => ("sk_test_sandbox", "whsec_sandbox"),
-        };
+        let stage = gateway.stage();
         Self {
             gateway,
-            secret_key: SecretString::from(secret_key),
-            callback_token: SecretString::from(callback_token),
-            ..Self::default()
-        }
-    }
-}
-
-impl Default for SandboxConfig {
-    fn default() -> Self {
-        Self {
-            gateway: Kind::Xendit,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            secret_key: SecretString::from("xnd_development_sandbox"),
-            callback_token: SecretString::from("sandbox-callback-token"),
+            secret_key: SecretString::from(stage.secret_key),
+            callback_token: SecretString::from(stage.webhook_secret),
             webhook_url: None,
             business_id: "5f27a14a9bf05c73dd040bc8".to_owned(),
             retry_scale: 600,
@@ -108,6 +87,12 @@ impl Default for SandboxConfig {
             strict_recurring: true,
             rate_limit: 6_000,
         }
+    }
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        Self::of(Kind::Xendit)
     }
 }
 

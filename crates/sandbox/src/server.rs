@@ -17,14 +17,13 @@ use crate::SandboxConfig;
 use crate::clock::{SandboxClock, iso};
 use crate::delivery::Outbox;
 use crate::fault::FaultOrder;
+use crate::gateway::{Books, Gateway};
 use crate::record::{RecordedRequest, body_value, header_map};
-use crate::{Kind, stripe, xendit};
 
 /// Everything that changes.
 #[derive(Debug, Default)]
 pub(crate) struct SandboxState {
-    pub(crate) xendit: xendit::Books,
-    pub(crate) stripe: stripe::Books,
+    pub(crate) books: Books,
     pub(crate) outbox: Outbox,
     pub(crate) requests: Vec<RecordedRequest>,
     pub(crate) faults: Vec<FaultOrder>,
@@ -57,7 +56,7 @@ impl World {
 
     pub(crate) fn advance(&self, seconds: u32) {
         self.clock.advance(i64::from(seconds) * 1000);
-        self.expire_sessions();
+        self.pass_time();
     }
 
     fn lock(&self) -> MutexGuard<'_, SandboxState> {
@@ -75,11 +74,13 @@ impl World {
         Some((state.webhook_url.clone()?, state.callback_token.clone()?))
     }
 
-    pub(crate) fn expire_sessions(&self) {
-        match self.config.gateway {
-            Kind::Xendit => xendit::expire_sessions(self),
-            Kind::Stripe => stripe::expire_sessions(self),
-        }
+    pub(crate) fn gateway(&self) -> &'static dyn Gateway {
+        self.config.gateway.gateway()
+    }
+
+    /// Does what the clock makes due.
+    pub(crate) fn pass_time(&self) {
+        self.gateway().pass_time(self);
     }
 
     fn take_fault(&self, method: &str, path: &str) -> Option<crate::fault::Fault> {
@@ -106,10 +107,7 @@ static LOOPBACK: std::sync::LazyLock<Url> =
 
 /// Serves until the sandbox stops.
 pub(crate) async fn serve(listener: tokio::net::TcpListener, world: Arc<World>, stop: CancellationToken) {
-    let (api, pages) = match world.config.gateway {
-        Kind::Xendit => (xendit::routes(&world), xendit::hosted_routes()),
-        Kind::Stripe => (stripe::routes(), stripe::hosted_routes()),
-    };
+    let (api, pages) = (world.gateway().api(&world), world.gateway().pages());
     let api = api.layer(axum::middleware::from_fn_with_state(world.clone(), observe));
     let app: Router<Arc<World>> = api.merge(pages).merge(crate::control::routes());
     let app = app.with_state(world);
@@ -125,11 +123,8 @@ async fn observe(State(world): State<Arc<World>>, request: Request, next: Next) 
     let (parts, body) = request.into_parts();
     let bytes = axum::body::to_bytes(body, 1024 * 1024).await.unwrap_or_default();
     let path = parts.uri.path().to_owned();
-    let gateway = world.config.gateway;
-    let authorized = match gateway {
-        Kind::Xendit => xendit::is_authorized(&world, &parts.headers),
-        Kind::Stripe => stripe::is_authorized(&world, &parts.headers),
-    };
+    let gateway = world.gateway();
+    let authorized = gateway.is_authorized(&world, &parts.headers);
     let index = world.with(|state, now| {
         state.requests.push(RecordedRequest {
             at: iso(now),

@@ -1,17 +1,16 @@
 //! `sandbox`
 
 use billfold_core::secret::{ExposeSecret as _, SecretString};
-use billfold_sandbox::{Sandbox, SandboxConfig};
+use billfold_sandbox::{Kind, Sandbox, SandboxConfig};
 use serde_json::json;
 
 use crate::args::{Global, SandboxArgs};
 use crate::commands::serve::told_to_stop;
-use crate::demo::Stage;
 use crate::output;
 
 pub(crate) async fn run(global: &Global, args: SandboxArgs) -> anyhow::Result<()> {
-    let stage = Stage::of(args.gateway);
-    let defaults = stage.sandbox();
+    let provider = args.gateway.stage().provider;
+    let defaults = SandboxConfig::of(args.gateway);
     let config = SandboxConfig {
         listen: args.listen,
         secret_key: args.secret_key.map_or(defaults.secret_key.clone(), SecretString::from),
@@ -23,17 +22,20 @@ pub(crate) async fn run(global: &Global, args: SandboxArgs) -> anyhow::Result<()
         (config.secret_key.expose_secret().to_owned(), config.callback_token.expose_secret().to_owned());
     let sandbox = Sandbox::start(config).await?;
     let base = sandbox.base_url();
-    let settings = stage.settings(&sandbox, &secret_key, &webhook_secret);
+    let settings = args.gateway.settings(&base, &secret_key, &webhook_secret);
     if global.json {
         output::json(&json!({
             "base_url": base, "secret_key": secret_key, "callback_token": webhook_secret,
-            "webhook_url": args.webhook_url, "provider": stage.provider, "settings": settings,
+            "webhook_url": args.webhook_url, "provider": provider, "settings": settings,
         }));
     } else {
         println!("the sandbox gateway is at {base}");
         println!("\nIn billfold.toml, with `development = true` under [server]:\n");
-        println!("[gateways.sandbox]\nprovider = \"{}\"\nmode = \"test\"\n", stage.provider);
-        println!("[gateways.sandbox.settings]\n{settings}");
+        println!("[gateways.sandbox]\nprovider = \"{provider}\"\nmode = \"test\"\n");
+        println!(
+            "[gateways.sandbox.settings]\n{}",
+            settings_toml(args.gateway, &sandbox, &secret_key, &webhook_secret)?
+        );
         match args.webhook_url {
             Some(url) => println!("webhooks go to {url}"),
             None => {
@@ -44,4 +46,14 @@ pub(crate) async fn run(global: &Global, args: SandboxArgs) -> anyhow::Result<()
     told_to_stop().await;
     sandbox.shutdown().await;
     Ok(())
+}
+
+/// The settings table of a gateway at `sandbox`, as it stands in a configuration file.
+pub(crate) fn settings_toml(
+    gateway: Kind,
+    sandbox: &Sandbox,
+    secret_key: &str,
+    webhook_secret: &str,
+) -> anyhow::Result<String> {
+    Ok(toml::to_string(&gateway.settings(&sandbox.base_url(), secret_key, webhook_secret))?)
 }

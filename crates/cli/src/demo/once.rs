@@ -6,12 +6,12 @@ use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
 
 use super::customer::Customer;
-use super::stage::Offer;
 use super::world::World;
 use crate::args::Global;
 use crate::client::ApiClient;
 use crate::commands::METHOD;
 use crate::output;
+use billfold_sandbox::Offer;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -201,7 +201,7 @@ impl Story<'_> {
 }
 
 fn canceled_tokens(world: &World) -> usize {
-    world.control().tokens().iter().filter(|token| world.stage.is_gone(token)).count()
+    world.control().gone_tokens().len()
 }
 
 fn query(url: &url::Url) -> String {

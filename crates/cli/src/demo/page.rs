@@ -4,7 +4,7 @@ use billfold_sandbox::{Delivery, RecordedRequest};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
-use super::Stage;
+use billfold_sandbox::Stage;
 
 const STYLE: &str = "
 :root{--ink:#16202e;--soft:#627084;--line:#e3e8ef;--brand:#0f766e;--tint:#e6f4f1}

@@ -15,9 +15,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::page;
 use super::world::World;
-use super::{Stage, page};
 use crate::client::ApiClient;
+use billfold_sandbox::Stage;
 
 struct Shop {
     stage: &'static Stage,

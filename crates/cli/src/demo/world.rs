@@ -8,19 +8,18 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use billfold_core::Principal;
 use billfold_core::clock::{Clock as _, SystemClock};
-use billfold_core::entropy::SystemEntropy;
 use billfold_core::name::TenantId;
 use billfold_core::registry::Registry;
 use billfold_core::scope::Scopes;
-use billfold_core::secret::{ExposeSecret as _, SecretString, random_token};
-use billfold_sandbox::{Sandbox, SandboxConfig, SandboxControl};
+use billfold_core::secret::ExposeSecret as _;
+use billfold_sandbox::{Kind, Sandbox, SandboxConfig, SandboxControl, Stage};
 use billfold_server::{App, Config, ConfigSources, init_tracing};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::Stage;
+use crate::commands::settings_toml;
 
 /// Everything that runs.
 pub(super) struct World {
@@ -46,15 +45,14 @@ impl World {
     /// Starts both. The database is `database`, or one in a folder that goes with the demo.
     #[expect(clippy::disallowed_methods, reason = "the demo waits for its one task itself")]
     pub(super) async fn start(
-        stage: &'static Stage,
+        gateway: Kind,
         database: Option<&Path>,
         shop: SocketAddr,
     ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let database = database.map_or_else(|| folder.path().join("demo.db"), Path::to_path_buf);
-        let random = random_token(&SystemEntropy)?;
-        let callback_token = SecretString::from(format!("{}{}", stage.secret_prefix, random.expose_secret()));
-        let config = SandboxConfig { callback_token, ..stage.sandbox() };
+        let callback_token = gateway.new_webhook_secret();
+        let config = SandboxConfig { callback_token, ..SandboxConfig::of(gateway) };
         let sandbox = Sandbox::start(config.clone()).await?;
 
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
@@ -63,7 +61,7 @@ impl World {
         sandbox.control().set_webhook(Some(server.join("webhooks/sandbox")?), None);
 
         let file = folder.path().join("billfold.toml");
-        write_private(&file, &configuration(stage, &server, &database, &sandbox, &config)?)?;
+        write_private(&file, &configuration(&server, &database, &sandbox, &config)?)?;
         let config = Config::load(&ConfigSources { file: Some(file), overrides: Vec::new() })?;
         init_tracing(&config.log)?;
         let app = App::build(config, Registry::linked()?).await?;
@@ -74,7 +72,17 @@ impl World {
         let stop = CancellationToken::new();
         let serving = tokio::spawn(app.serve(listener, stop.clone()));
         let customer = format!("demo-customer-{}", SystemClock.now().as_millis());
-        Ok(Self { stage, sandbox, server, api_key, shop, customer, stop, serving, _folder: folder })
+        Ok(Self {
+            stage: gateway.stage(),
+            sandbox,
+            server,
+            api_key,
+            shop,
+            customer,
+            stop,
+            serving,
+            _folder: folder,
+        })
     }
 
     pub(super) fn control(&self) -> SandboxControl {
@@ -101,7 +109,6 @@ impl World {
 }
 
 fn configuration(
-    stage: &Stage,
     server: &Url,
     database: &Path,
     sandbox: &Sandbox,
@@ -119,8 +126,8 @@ fn configuration(
         text(server.as_str()),
         text(&database),
         text(&root_key.to_string_lossy()),
-        text(stage.provider),
-        stage.settings(sandbox, secret_key, webhook_secret),
+        text(config.gateway.stage().provider),
+        settings_toml(config.gateway, sandbox, secret_key, webhook_secret)?,
     ))
 }
 

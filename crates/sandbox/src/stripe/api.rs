@@ -25,7 +25,7 @@ pub(crate) fn routes() -> Router<Arc<World>> {
 async fn answer(State(world): State<Arc<World>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1024 * 1024).await.unwrap_or_default();
-    world.expire_sessions();
+    world.pass_time();
     let (status, value) = if !is_authorized(&world, &parts.headers) {
         error(401, "api_key_invalid", "Invalid API Key provided")
     } else if header(&parts.headers, "stripe-version").is_none() {
@@ -40,7 +40,7 @@ async fn answer(State(world): State<Arc<World>>, request: Request) -> Response {
         };
         world.with(|state, now| once(&world, state, now, &call, header(&parts.headers, "idempotency-key")))
     };
-    let early = status == 200 && world.with(|state, _| state.stripe.complete_on_create);
+    let early = status == 200 && world.with(|state, _| state.books.stripe.complete_on_create);
     if early {
         // The customer was quicker than this answer: its webhooks are sent before the answer is.
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
@@ -63,7 +63,7 @@ struct Call {
 /// The same key gives the same answer, and never another body.
 fn once(world: &World, state: &mut SandboxState, now: i64, call: &Call, key: Option<&str>) -> Answer {
     let key = key.filter(|_| call.method == Method::POST).map(|key| format!("{} {key}", call.path));
-    let known = key.as_ref().and_then(|key| state.stripe.idempotency.get(key));
+    let known = key.as_ref().and_then(|key| state.books.stripe.idempotency.get(key));
     match known {
         Some((body, answer)) if *body == call.body => return answer.clone(),
         Some(_) => {
@@ -74,14 +74,14 @@ fn once(world: &World, state: &mut SandboxState, now: i64, call: &Call, key: Opt
     }
     let answer = handle(world, state, now, call).unwrap_or_else(|refusal| refusal);
     if let Some(key) = key {
-        state.stripe.idempotency.insert(key, (call.body.clone(), answer.clone()));
+        state.books.stripe.idempotency.insert(key, (call.body.clone(), answer.clone()));
     }
     answer
 }
 
 fn handle(world: &World, state: &mut SandboxState, now: i64, call: &Call) -> Result<Answer, Answer> {
     let path: Vec<&str> = call.path.split('/').collect();
-    let books = &mut state.stripe;
+    let books = &mut state.books.stripe;
     let nothing = |known: &[&str]| Fields::read(&call.body, known).map(|_| ());
     match (&call.method, path.as_slice()) {
         (&Method::POST, ["customers"]) => new_customer(books, call),
@@ -216,12 +216,12 @@ fn new_session(world: &World, state: &mut SandboxState, now: i64, call: &Call) -
             "expires_at must be between 30 minutes and 24 hours from now",
         ));
     }
-    let customer = customer(&state.stripe, &fields)?;
+    let customer = customer(&state.books.stripe, &fields)?;
     let metadata = fields.metadata("setup_intent_data[metadata]")?;
     let intent = json!({
         "customer": customer, "usage": "off_session", "metadata": metadata, "payment_method_types": offered,
     });
-    let intent = state.stripe.new_intent(&intent);
+    let intent = state.books.stripe.new_intent(&intent);
     let (id, link) = (new_id("cs_test_"), uuid::Uuid::new_v4().simple().to_string());
     let url = world.base_url.join(&format!("pay/{link}")).map(String::from).unwrap_or_default();
     let object = json!({
@@ -232,14 +232,14 @@ fn new_session(world: &World, state: &mut SandboxState, now: i64, call: &Call) -
         "livemode": false, "metadata": {},
     });
     let challenges = std::collections::HashMap::new();
-    state.stripe.sessions.push(Session {
+    state.books.stripe.sessions.push(Session {
         object: object.clone(),
         expires_at,
         link,
         last_failure: None,
         challenges,
     });
-    if state.stripe.complete_on_create {
+    if state.books.stripe.complete_on_create {
         complete_in(state, &id, None, None, now);
     }
     Ok((200, object))
@@ -258,12 +258,12 @@ fn new_intent(state: &mut SandboxState, now: i64, call: &Call) -> Result<Answer,
         offered.push("card".to_owned());
     }
     let metadata = fields.metadata("metadata")?;
-    let customer = customer(&state.stripe, &fields)?;
+    let customer = customer(&state.books.stripe, &fields)?;
     let intent =
         json!({"customer": customer, "usage": usage, "metadata": metadata, "payment_method_types": offered});
-    let id = state.stripe.new_intent(&intent);
-    let object = state.stripe.intent(&id).ok_or_else(no_such)?.clone();
-    if state.stripe.complete_on_create {
+    let id = state.books.stripe.new_intent(&intent);
+    let object = state.books.stripe.intent(&id).ok_or_else(no_such)?.clone();
+    if state.books.stripe.complete_on_create {
         complete_in(state, &id, None, None, now);
     }
     Ok((200, object))

@@ -26,10 +26,10 @@ pub(crate) fn routes() -> Router<Arc<World>> {
 }
 
 fn find(world: &World, link: &str) -> Option<(Session, Vec<String>)> {
-    world.expire_sessions();
+    world.pass_time();
     world.with(|state, _| {
-        let session = state.stripe.session_by_link(link)?.clone();
-        let types = state.stripe.types(session.text("id"));
+        let session = state.books.stripe.session_by_link(link)?.clone();
+        let types = state.books.stripe.types(session.text("id"));
         Some((session, types))
     })
 }
@@ -88,7 +88,7 @@ async fn submit(
         Bank::AsksTheCustomer => {
             let attempt = new_id("");
             world.with(|state, _| {
-                if let Some(session) = state.stripe.session_by_link(&link) {
+                if let Some(session) = state.books.stripe.session_by_link(&link) {
                     session.challenges.insert(attempt.clone(), chosen);
                 }
             });
@@ -102,9 +102,9 @@ async fn submit(
 fn finish(world: &World, session: &Session, chosen: &super::cards::Chosen) -> Response {
     let id = session.text("id");
     let saved = world.with(|state, now| {
-        state.stripe.save(id, chosen)?;
-        let intent = state.stripe.intent_of(id)?.clone();
-        let object = state.stripe.session(id)?.object.clone();
+        state.books.stripe.save(id, chosen)?;
+        let intent = state.books.stripe.intent_of(id)?.clone();
+        let object = state.books.stripe.session(id)?.object.clone();
         push(state, "setup_intent.succeeded", &intent, now);
         push(state, "checkout.session.completed", &object, now);
         Some(())
@@ -142,7 +142,7 @@ async fn decide(
 ) -> Response {
     let Some((session, _)) = find(&world, &link) else { return unknown() };
     let chosen = world.with(|state, _| {
-        state.stripe.session_by_link(&link).and_then(|session| session.challenges.remove(&attempt))
+        state.books.stripe.session_by_link(&link).and_then(|session| session.challenges.remove(&attempt))
     });
     let Some(chosen) = chosen.filter(|_| session.is_open()) else { return over(&session) };
     if fields.get("decision").map(String::as_str) == Some("approve") {
@@ -159,7 +159,7 @@ async fn give_up(State(world): State<Arc<World>>, Path(link): Path<String>) -> R
 
 async fn expire(State(world): State<Arc<World>>, Path(link): Path<String>) -> Response {
     world.with(|state, now| {
-        if let Some(session) = state.stripe.session_by_link(&link) {
+        if let Some(session) = state.books.stripe.session_by_link(&link) {
             session.expires_at = now;
         }
     });

@@ -43,7 +43,7 @@ async fn authorize(State(world): State<Arc<World>>, request: Request, next: Next
     let endpoint =
         format!("{} {} {}", account(request.headers()), request.method(), endpoint.unwrap_or_default());
     let limit = world.config.rate_limit;
-    let (left, reset) = world.with(|state, now| state.xendit.count(&endpoint, limit, now));
+    let (left, reset) = world.with(|state, now| state.books.xendit.count(&endpoint, limit, now));
     let mut response = match left {
         Some(_) => next.run(request).await,
         None => ApiError::new(429, "RATE_LIMIT_EXCEEDED", "You have exceeded the rate limit").into_response(),
@@ -87,7 +87,7 @@ async fn create_session(
     validate::session(&body, &rules)?;
     let account = account(&headers);
     let (id, answer, early) = world.with(|state, now| {
-        let books = &mut state.xendit;
+        let books = &mut state.books.xendit;
         let customer_id = match body.get("customer_id").and_then(Value::as_str) {
             Some(id) if customers::exists(books, &account, id) => id.to_owned(),
             Some(_) => return Err(ApiError::new(404, "DATA_NOT_FOUND", "Customer not found")),
@@ -144,9 +144,9 @@ async fn get_session(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let account = account(&headers);
-    world.expire_sessions();
-    let found =
-        world.with(|state, _| state.xendit.session_of(&account, &id).map(|session| session.object.clone()));
+    world.pass_time();
+    let found = world
+        .with(|state, _| state.books.xendit.session_of(&account, &id).map(|session| session.object.clone()));
     found.map(|object| Json(Value::Object(object)).into_response()).ok_or_else(no_session)
 }
 
@@ -156,9 +156,9 @@ async fn cancel_session(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let account = account(&headers);
-    world.expire_sessions();
+    world.pass_time();
     world.with(|state, now| {
-        let session = state.xendit.session_of(&account, &id).ok_or_else(no_session)?;
+        let session = state.books.xendit.session_of(&account, &id).ok_or_else(no_session)?;
         if !session.is_active() {
             let message = format!("Session status is {}, expecting ACTIVE", session.text("status"));
             return Err(ApiError::new(422, "INVALID_SESSION_STATUS", message));
@@ -190,7 +190,7 @@ async fn get_token(
 ) -> Result<Response, ApiError> {
     check_version(&headers)?;
     let account = account(&headers);
-    let found = world.with(|state, _| state.xendit.token_of(Some(&account), &id).cloned());
+    let found = world.with(|state, _| state.books.xendit.token_of(Some(&account), &id).cloned());
     found.map(|token| Json(Value::Object(token)).into_response()).ok_or_else(no_token)
 }
 
@@ -202,7 +202,7 @@ async fn cancel_token(
     check_version(&headers)?;
     let account = account(&headers);
     world.with(|state, now| {
-        let token = state.xendit.token_of(Some(&account), &id).ok_or_else(no_token)?;
+        let token = state.books.xendit.token_of(Some(&account), &id).ok_or_else(no_token)?;
         let status = token.get("status").and_then(Value::as_str).unwrap_or_default();
         if status != "ACTIVE" {
             let message = format!("The payment token is {status} and cannot be canceled");

@@ -38,7 +38,7 @@ pub(super) async fn create(
     }
     check(&body)?;
     world.with(|state, now| {
-        let books = &mut state.xendit;
+        let books = &mut state.books.xendit;
         let known =
             key.as_ref().and_then(|key| books.idempotency.get(&(account.clone(), key.clone()))).cloned();
         if let Some((earlier, id)) = known {
@@ -71,7 +71,7 @@ pub(super) async fn get(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let account = account(&headers);
-    let found = world.with(|state, _| find(&state.xendit, &account, &id));
+    let found = world.with(|state, _| find(&state.books.xendit, &account, &id));
     if found.is_null() {
         return Err(ApiError::new(404, "DATA_NOT_FOUND", "Customer not found"));
     }
@@ -92,7 +92,7 @@ pub(super) async fn list(
         ));
     };
     let account = account(&headers);
-    let found = world.with(|state, _| by_reference(&state.xendit, &account, reference).cloned());
+    let found = world.with(|state, _| by_reference(&state.books.xendit, &account, reference).cloned());
     let data: Vec<Value> = found.into_iter().map(Value::Object).collect();
     Ok(Json(json!({"data": data, "has_more": false})).into_response())
 }

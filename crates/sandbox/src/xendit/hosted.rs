@@ -26,8 +26,8 @@ pub(super) fn routes() -> Router<Arc<World>> {
 }
 
 fn session_of(world: &World, link: &str) -> Option<Session> {
-    world.expire_sessions();
-    world.with(|state, _| state.xendit.session_by_link(link).cloned())
+    world.pass_time();
+    world.with(|state, _| state.books.xendit.session_by_link(link).cloned())
 }
 
 /// The channels that a session offers.
@@ -95,7 +95,7 @@ fn fail(world: &World, link: &str, session: &Session, channel: &Channel, problem
     let mut session = session.clone();
     session.last_failure = Some(problem.to_owned());
     world.with(|state, _| {
-        if let Some(stored) = state.xendit.session_by_link(link) {
+        if let Some(stored) = state.books.xendit.session_by_link(link) {
             stored.last_failure.clone_from(&session.last_failure);
         }
     });
@@ -105,7 +105,7 @@ fn fail(world: &World, link: &str, session: &Session, channel: &Channel, problem
 fn challenged(world: &World, link: &str, saved: Saved) -> Response {
     let attempt = object_id();
     world.with(|state, _| {
-        if let Some(session) = state.xendit.session_by_link(link) {
+        if let Some(session) = state.books.xendit.session_by_link(link) {
             session.challenges.insert(attempt.clone(), saved);
         }
     });
@@ -130,7 +130,7 @@ async fn answer(
 ) -> Response {
     let Some(session) = session_of(&world, &link) else { return pages::unknown() };
     let saved = world.with(|state, _| {
-        state.xendit.session_by_link(&link).and_then(|session| session.challenges.remove(&attempt))
+        state.books.xendit.session_by_link(&link).and_then(|session| session.challenges.remove(&attempt))
     });
     let Some(saved) = saved.filter(|_| session.is_active()) else { return pages::over(&session) };
     if form.get("decision").map(String::as_str) == Some("approve") {
@@ -158,7 +158,7 @@ async fn give_up(State(world): State<Arc<World>>, Path(link): Path<String>) -> R
 
 async fn expire(State(world): State<Arc<World>>, Path(link): Path<String>) -> Response {
     world.with(|state, now| {
-        if let Some(session) = state.xendit.session_by_link(&link) {
+        if let Some(session) = state.books.xendit.session_by_link(&link) {
             session.expires_at = now;
         }
     });
@@ -176,14 +176,14 @@ pub(crate) fn complete(
 ) -> Option<String> {
     let business = world.config.business_id.clone();
     world.with(|state, now| {
-        let session = state.xendit.session(session_id).filter(|session| session.is_active())?.clone();
+        let session = state.books.xendit.session(session_id).filter(|session| session.is_active())?.clone();
         let saved = match saved {
             Some(saved) => saved,
             None => chosen(&session, choice)?,
         };
-        let token = state.xendit.make_token(session_id, &saved, token_status, now)?;
+        let token = state.books.xendit.make_token(session_id, &saved, token_status, now)?;
         let id = token.get("payment_token_id").and_then(Value::as_str)?.to_owned();
-        let session = state.xendit.session(session_id)?;
+        let session = state.books.xendit.session(session_id)?;
         session.set_status("COMPLETED", now);
         session.object.insert("payment_token_id".to_owned(), id.clone().into());
         let object = Value::Object(session.object.clone());
@@ -215,15 +215,15 @@ fn chosen(session: &Session, choice: Option<(&str, Option<&str>)>) -> Option<Sav
 pub(crate) fn decline(world: &World, session_id: &str, saved: Saved, failure_code: &str) -> bool {
     let business = world.config.business_id.clone();
     world.with(|state, now| {
-        if state.xendit.session(session_id).is_none_or(|session| !session.is_active()) {
+        if state.books.xendit.session(session_id).is_none_or(|session| !session.is_active()) {
             return false;
         }
-        let made = state.xendit.make_token(session_id, &saved, Some("FAILED"), now);
+        let made = state.books.xendit.make_token(session_id, &saved, Some("FAILED"), now);
         let id = made.as_ref().and_then(|token| token.get("payment_token_id")?.as_str()).unwrap_or_default();
-        let Some(token) = state.xendit.token_of(None, id) else { return false };
+        let Some(token) = state.books.xendit.token_of(None, id) else { return false };
         token.insert("failure_code".to_owned(), failure_code.into());
         let token = token.clone();
-        if let Some(session) = state.xendit.session(session_id) {
+        if let Some(session) = state.books.xendit.session(session_id) {
             session.last_failure = Some(format!("The attempt failed: {failure_code}. You can try again."));
         }
         state.outbox.push("payment_token.failure", &Value::Object(token), Some(business), now);

@@ -102,7 +102,7 @@ async fn tokens_tell_of_their_changes() {
 async fn a_webhook_is_tried_seven_times_in_a_day() {
     let world = World::start().await;
     let receiver = Receiver::of(&world, &[500, 404, 301, 503, 400, 302, 500]).await;
-    world.control().send_test_webhook(true);
+    world.control().send_test_webhook(false);
     let mut attempts = 1;
     tried(&world, attempts).await;
     for gap in GAPS {
@@ -132,7 +132,7 @@ async fn any_2xx_ends_it() {
     for accepted in [200, 201, 202, 204, 299] {
         let world = World::start().await;
         let receiver = Receiver::of(&world, &[500, accepted]).await;
-        world.control().send_test_webhook(true);
+        world.control().send_test_webhook(false);
         tried(&world, 1).await;
         world.control().advance(GAPS[0]);
         let delivery = tried(&world, 2).await;
@@ -150,7 +150,7 @@ async fn any_2xx_ends_it() {
 async fn a_receiver_that_is_silent_is_given_up_and_one_that_is_gone_is_tried_again() {
     let world = World::with(SandboxConfig { webhook_timeout: Duration::from_secs(1), ..config() }).await;
     let receiver = Receiver::of(&world, &[0]).await;
-    world.control().send_test_webhook(true);
+    world.control().send_test_webhook(false);
     let delivery = tried(&world, 1).await;
     assert_eq!((statuses(&delivery), delivery.state), (vec![None], DeliveryState::Timeout));
     world.control().advance(2 * 24 * 3600);
@@ -170,7 +170,7 @@ async fn a_receiver_that_is_silent_is_given_up_and_one_that_is_gone_is_tried_aga
 async fn the_schedule_can_be_hastened() {
     let world = World::with(SandboxConfig { retry_scale: 60_000, ..config() }).await;
     let receiver = Receiver::of(&world, &[500; 7]).await;
-    world.control().send_test_webhook(false);
+    world.control().send_test_webhook(true);
     eventually("the last attempt", || last(&world).state == DeliveryState::Failed).await;
     receiver.count(7).await;
 }
@@ -178,7 +178,7 @@ async fn the_schedule_can_be_hastened() {
 #[tokio::test]
 async fn without_an_address_nothing_is_sent_until_one_is_set() {
     let world = World::start().await;
-    world.control().send_test_webhook(true);
+    world.control().send_test_webhook(false);
     assert_eq!(tried(&world, 1).await.state, DeliveryState::UrlNotSet);
     let receiver = Receiver::of(&world, &[]).await;
     assert!(world.control().resend(last(&world).id));
@@ -191,7 +191,7 @@ async fn the_token_can_be_changed() {
     let world = World::start().await;
     let receiver = Receiver::of(&world, &[]).await;
     world.control().set_webhook(Some(receiver.url.clone()), Some("CANARY-new-token"));
-    world.control().send_test_webhook(true);
+    world.control().send_test_webhook(false);
     assert_eq!(receiver.count(1).await[0].headers["x-callback-token"], "CANARY-new-token");
     // The dashboard can send it once more.
     assert!(world.control().resend(1));
@@ -203,10 +203,10 @@ async fn the_token_can_be_changed() {
 async fn test_calls_are_about_a_session_that_nobody_knows() {
     let world = World::start().await;
     let receiver = Receiver::of(&world, &[]).await;
-    for (count, with_id, field, absent) in
-        [(1, true, "id", "payment_session_id"), (2, false, "payment_session_id", "id")]
+    for (count, other_form, field, absent) in
+        [(1, false, "id", "payment_session_id"), (2, true, "payment_session_id", "id")]
     {
-        world.control().send_test_webhook(with_id);
+        world.control().send_test_webhook(other_form);
         let body = receiver.count(count).await.pop().unwrap().body;
         assert_eq!(body["event"], "payment_session.completed");
         assert_eq!(body["business_id"], "5781d19b2e2385880609791c");

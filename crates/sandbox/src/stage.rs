@@ -1,0 +1,53 @@
+//! What a demo needs to know of a local gateway: its names, and what its customers save.
+
+use serde_json::{Value, json};
+
+/// A local gateway on a demo's stage.
+#[derive(Debug)]
+pub struct Stage {
+    /// The kind of the provider that speaks to it.
+    pub provider: &'static str,
+    /// The API key that it has unless it is given another.
+    pub secret_key: &'static str,
+    /// What proves its webhooks unless it is given another secret.
+    pub webhook_secret: &'static str,
+    /// What a webhook secret of it begins with.
+    pub secret_prefix: &'static str,
+    /// Of the demo's shop.
+    pub country: &'static str,
+    /// Of the demo's shop.
+    pub currency: &'static str,
+    /// Where sessions are created, the path of the request.
+    pub creation: &'static str,
+    /// Whether its page shows a description.
+    pub describes: bool,
+    /// What the demo saves.
+    pub offers: &'static [Offer],
+}
+
+/// What the demo saves.
+#[derive(Debug)]
+pub struct Offer {
+    /// Its id in the demo's addresses.
+    pub id: &'static str,
+    /// What its button says.
+    pub label: &'static str,
+    /// The channels that are offered.
+    pub channels: &'static [&'static str],
+    /// What the customer enters on the gateway's page.
+    pub form: &'static [(&'static str, &'static str)],
+}
+
+impl Stage {
+    /// The body of the demo shop's request to Billfold.
+    pub fn request(&self, customer: &Value, offer: &Offer, return_url: &str) -> Value {
+        let mut body = json!({
+            "customer": customer, "usage": "unscheduled_customer", "currency": self.currency,
+            "country": self.country, "channels": offer.channels, "return_url": return_url,
+        });
+        if self.describes {
+            body["description"] = format!("Save {} with the demo shop", offer.label).into();
+        }
+        body
+    }
+}
