@@ -24,6 +24,7 @@ const STEPS: &[Step] = &[
     Step { name: "production", run: production },
     Step { name: "docs", run: docs },
     Step { name: "deny", run: deny },
+    Step { name: "torture", run: |root| torture(root, true, &[]) },
     Step { name: "demo", run: |root| cargo(root, &["run", "--locked", "--", "demo", "--once"]) },
     Step { name: "tests", run: tests },
 ];
@@ -57,6 +58,24 @@ pub(crate) fn run(root: &Path, only: Option<&str>, from: Option<&str>) -> anyhow
 
 pub(crate) fn cargo(root: &Path, args: &[&str]) -> anyhow::Result<()> {
     execute(Command::new("cargo").args(args).current_dir(root))
+}
+
+/// Builds the program and what tortures it, and lets it begin.
+pub(crate) fn torture(root: &Path, quick: bool, more: &[String]) -> anyhow::Result<()> {
+    let mut build = vec!["build", "--locked", "-p", "billfold-cli", "-p", "billfold-torture"];
+    if !quick {
+        build.push("--release");
+    }
+    cargo(root, &build)?;
+    let mut torture = Command::new(root.join(if quick {
+        "target/debug/billfold-torture"
+    } else {
+        "target/release/billfold-torture"
+    }));
+    if quick {
+        torture.arg("--quick");
+    }
+    execute(torture.args(more).current_dir(root))
 }
 
 /// Runs a measurement that was built.

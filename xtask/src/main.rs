@@ -41,6 +41,15 @@ enum Command {
     Migrations,
     /// Size, start-up time and memory of the release binary.
     Figures,
+    /// Whole programs under faults, checked by an independent reader.
+    Torture {
+        /// A few of everything, with the programs that the tests use.
+        #[arg(long)]
+        quick: bool,
+        /// What else `billfold-torture` takes: `--only NAME`, `--database sqlite`, `--seed N`, `--table FILE`.
+        #[arg(last = true)]
+        more: Vec<String>,
+    },
     /// Measurements, in release: `vault`, `rotation`.
     Bench {
         /// Which.
@@ -55,6 +64,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(&root),
         Command::NewProvider { name } => new_provider::run(&root, &name),
         Command::Migrations => migrations::run(&root),
+        Command::Torture { quick, more } => ci::torture(&root, quick, &more),
         Command::Figures => figures::run(&root),
         Command::Bench { name } => {
             // The program itself as well, for measurements that run it as a whole.

@@ -389,6 +389,11 @@ pub trait Store: OutgoingStore + IdempotencyStore + fmt::Debug + Send + Sync {
         key: &Fingerprint,
     ) -> StoreResult<Option<Delivery>>;
 
+    /// Counts that a webhook came again, in one statement, however many come at the same time: `received_count` and
+    /// the version grow by one, and one that had matched nothing ([`DeliveryState::Parked`],
+    /// [`DeliveryState::Dead`]) is due now. `false` when there is no such row.
+    async fn delivery_came_again(&self, id: DeliveryId, now: Timestamp) -> StoreResult<bool>;
+
     /// Webhooks of a tenant by id, descending; in one state if named. The sealed body is left in.
     async fn deliveries(
         &self,

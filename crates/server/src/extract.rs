@@ -1,5 +1,7 @@
 //! Bodies and queries, read strictly: whatever is wrong is named by its JSON pointer.
 
+use std::time::Duration;
+
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
@@ -16,6 +18,8 @@ use crate::secret::forget;
 /// The largest body of an API request, in bytes.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
 const MAX_DEPTH: usize = 32;
+/// For the whole of a body: whoever sends a byte a second is not waited for.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_PAGE: u32 = 100;
 const DEFAULT_PAGE: u32 = 20;
 
@@ -40,12 +44,18 @@ impl<T: DeserializeOwned, S: Send + Sync, const MAX: usize> FromRequest<S> for J
     }
 }
 
-/// Reads a body, and no more of it than `limit` bytes.
+/// Reads a body, and no more of it than `limit` bytes, nor for longer than ten seconds.
 pub(crate) async fn read_body(body: Body, limit: usize) -> Result<bytes::Bytes, Problem> {
-    let detail = format!("the body is larger than {limit} bytes, or incomplete");
-    to_bytes(body, limit)
-        .await
-        .map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail))
+    match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, limit)).await {
+        Ok(read) => read.map_err(|_| {
+            let detail = format!("the body is larger than {limit} bytes, or incomplete");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
+        }),
+        Err(_elapsed) => {
+            let detail = "the body did not come within 10 seconds";
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timed_out", detail))
+        }
+    }
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {

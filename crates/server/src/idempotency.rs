@@ -15,6 +15,7 @@ use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use crate::App;
+use crate::extract::read_body;
 use crate::observe::panicked;
 use crate::problem::{Problem, StoredProblem};
 use crate::routes::{MAX_KEYED_BODY, REQUEST_TIMEOUT};
@@ -46,10 +47,7 @@ pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -
     let principal = request.extensions().get::<Principal>().cloned();
     let principal = principal.ok_or_else(|| Error::internal("a key without a caller"))?;
     let (parts, body) = request.into_parts();
-    let detail = format!("the body is larger than {MAX_KEYED_BODY} bytes, or incomplete");
-    let body = to_bytes(body, MAX_KEYED_BODY)
-        .await
-        .map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail))?;
+    let body = read_body(body, MAX_KEYED_BODY).await?;
     let claim = {
         let header = |name| parts.headers.get(name).map(HeaderValue::as_bytes).unwrap_or_default();
         // Whoever may do less than the first caller is not given what the first caller got.

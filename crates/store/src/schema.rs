@@ -138,6 +138,7 @@ diesel::table! {
         received_at -> BigInt,
         updated_at -> BigInt,
         version -> BigInt,
+        conflicts_with -> Nullable<Text>,
     }
 }
 

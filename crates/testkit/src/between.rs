@@ -159,6 +159,7 @@ behind! {
         fn removals_of(tenant: &TenantId, customer: CustomerId) -> Vec<Removal>;
         fn delivery(tenant: &TenantId, id: DeliveryId) -> Option<Delivery>;
         fn delivery_by_key(gateway: &GatewayName, key: &Fingerprint) -> Option<Delivery>;
+        fn delivery_came_again(id: DeliveryId, now: Timestamp) -> bool;
         fn deliveries(tenant: &TenantId, state: Option<DeliveryState>, page: Page<DeliveryId>) -> Vec<Delivery>;
         fn claim_deliveries(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Delivery>;
         fn claim_removals(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Removal>;

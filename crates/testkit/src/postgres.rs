@@ -11,6 +11,53 @@ use crate::process::{Guarded, find_program, free_port, quoted, skip};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// The server binaries of this machine, and whom they run as.
+#[derive(Debug, Clone)]
+pub struct Installed {
+    programs: PathBuf,
+    user: Option<String>,
+}
+
+impl Installed {
+    /// The newest version; `None` when there is none.
+    pub fn find() -> Option<Self> {
+        let initdb = find_program(&["initdb"], &versions())?;
+        // A link in the search path leads to the folder where its siblings are.
+        let programs = initdb.canonicalize().expect("initdb").parent().expect("a folder").to_path_buf();
+        Some(Self { programs, user: unprivileged() })
+    }
+
+    /// Who must own its files, when that is not the current user.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// One of its programs, run as a user that PostgreSQL accepts.
+    pub fn command(&self, program: &str) -> Command {
+        let program = self.programs.join(program);
+        let mut command = match &self.user {
+            None => Command::new(program),
+            Some(user) => {
+                let mut command = Command::new("setpriv");
+                command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups"]);
+                command.arg(program);
+                command
+            }
+        };
+        command.current_dir("/");
+        command
+    }
+
+    /// The same as words of a shell.
+    fn shell(&self, program: &str) -> String {
+        let program = quoted(&self.programs.join(program));
+        match &self.user {
+            None => program,
+            Some(user) => format!("setpriv --reuid={user} --regid={user} --clear-groups {program}"),
+        }
+    }
+}
+
 /// A fresh, empty database.
 #[derive(Debug, Clone)]
 pub struct TestDatabase {
@@ -22,7 +69,7 @@ pub struct TestDatabase {
 #[derive(Debug)]
 pub struct ThrowAwayPostgres {
     _server: Guarded,
-    programs: PathBuf,
+    installed: Installed,
     port: u16,
     databases: AtomicU32,
 }
@@ -39,7 +86,7 @@ impl ThrowAwayPostgres {
     }
 
     fn start() -> Option<Self> {
-        let Some(initdb) = find_program(&["initdb"], &versions()) else {
+        let Some(installed) = Installed::find() else {
             skip(
                 "tests on PostgreSQL",
                 "BILLFOLD_REQUIRE_POSTGRES",
@@ -47,32 +94,24 @@ impl ThrowAwayPostgres {
             );
             return None;
         };
-        // A link in the search path leads to the folder where its siblings are.
-        let programs = initdb.canonicalize().expect("initdb").parent().expect("a folder").to_path_buf();
         let folder =
             tempfile::Builder::new().prefix("billfold-postgres-").tempdir().expect("a folder").keep();
-        let user = unprivileged();
-        if let Some(user) = &user {
+        if let Some(user) = installed.user() {
             run(Command::new("chown").arg(user).arg(&folder));
         }
         let data = folder.join("data");
-        let prefix = user
-            .as_ref()
-            .map(|user| format!("setpriv --reuid={user} --regid={user} --clear-groups "))
-            .unwrap_or_default();
-        let program = |name: &str| quoted(&programs.join(name));
         let initialise = format!(
-            "{prefix}{} -D {} -U billfold -A trust --no-sync -E UTF8 --locale=C >/dev/null",
-            program("initdb"),
+            "{} -D {} -U billfold -A trust --no-sync -E UTF8 --locale=C >/dev/null",
+            installed.shell("initdb"),
             quoted(&data)
         );
         run(Command::new("sh").args(["-c", &initialise]).current_dir("/"));
         let port = free_port();
         // Nobody keeps this data: flushing it would only take time.
         let serve = format!(
-            "cd / && exec {prefix}{} -D {} -p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync=off \
+            "cd / && exec {} -D {} -p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync=off \
              -c synchronous_commit=off -c full_page_writes=off -c max_connections=200",
-            program("postgres"),
+            installed.shell("postgres"),
             quoted(&data),
             quoted(&folder)
         );
@@ -81,7 +120,7 @@ impl ThrowAwayPostgres {
             "INT",
             &format!("rm -rf {}", quoted(&folder)),
         );
-        let cluster = Self { _server: server, programs, port, databases: AtomicU32::new(0) };
+        let cluster = Self { _server: server, installed, port, databases: AtomicU32::new(0) };
         cluster.wait();
         Some(cluster)
     }
@@ -102,7 +141,7 @@ impl ThrowAwayPostgres {
     }
 
     fn sql(&self, database: &str, statement: &str) -> Output {
-        let mut psql = Command::new(self.programs.join("psql"));
+        let mut psql = self.installed.command("psql");
         psql.args(["-h", "127.0.0.1", "-U", "billfold", "-X", "-q", "-d", database, "-c", statement]);
         psql.args(["-p", &self.port.to_string()]).output().expect("psql")
     }

@@ -420,6 +420,19 @@ impl Store for MemoryStore {
         Ok(tables.deliveries.values().find(|row| row.gateway == *gateway && row.key == *key).cloned())
     }
 
+    async fn delivery_came_again(&self, id: DeliveryId, now: Timestamp) -> StoreResult<bool> {
+        let mut tables = self.tables();
+        let Some(row) = tables.deliveries.get_mut(&id) else { return Ok(false) };
+        row.received_count += 1;
+        if matches!(row.state, DeliveryState::Parked | DeliveryState::Dead) {
+            row.state = DeliveryState::Received;
+            row.next_attempt_at = Some(now);
+        }
+        row.updated_at = now;
+        row.version += 1;
+        Ok(true)
+    }
+
     async fn deliveries(
         &self,
         tenant: &TenantId,

@@ -87,6 +87,8 @@ pub struct Delivery {
     pub next_attempt_at: Option<Timestamp>,
     /// Why it is where it is, for people.
     pub note: Option<String>,
+    /// The webhook that came before under the same event id and told something else.
+    pub conflicts_with: Option<DeliveryId>,
     /// When it first came.
     pub received_at: Timestamp,
     /// When it last changed.

@@ -54,6 +54,8 @@ pub struct DeliveryView {
     pub next_attempt_at: Option<Timestamp>,
     /// Why it is where it is.
     pub note: Option<String>,
+    /// The delivery that came before under the same event id and told something else.
+    pub conflicts_with: Option<DeliveryId>,
     /// When it first came.
     pub received_at: Timestamp,
     /// When it last changed.
@@ -64,7 +66,7 @@ impl From<Delivery> for DeliveryView {
     fn from(delivery: Delivery) -> Self {
         let Delivery { id, gateway, summary, state, received_count, attempts, next_attempt_at, note, .. } =
             delivery;
-        let Delivery { received_at, updated_at, .. } = delivery;
+        let Delivery { conflicts_with, received_at, updated_at, .. } = delivery;
         Self {
             id,
             object: "delivery",
@@ -75,6 +77,7 @@ impl From<Delivery> for DeliveryView {
             attempts,
             next_attempt_at,
             note,
+            conflicts_with,
             received_at,
             updated_at,
         }

@@ -60,8 +60,9 @@ impl Billfold {
         batch: &WebhookBatch,
         state: DeliveryState,
     ) -> Result<()> {
+        let mut conflicts_with = None;
         for _ in 0..MAX_ROUNDS {
-            let (row, body) = self.delivery_row(gateway, delivery, batch, state).await?;
+            let (row, body) = self.delivery_row(gateway, delivery, batch, state, conflicts_with).await?;
             let changes = Changes {
                 vault: vec![Write::Insert(body)],
                 deliveries: vec![Write::Insert(row.clone())],
@@ -75,25 +76,35 @@ impl Billfold {
                 self.vault().forget(&gateway.tenant, gateway.name.as_str());
                 continue;
             };
-            let changes =
-                Changes { deliveries: vec![Write::Update(self.came_again(known))], ..Changes::default() };
-            if self.store().commit(changes).await? == Commit::Applied {
+            if conflicts_with.is_none() && self.tells_something_else(gateway, &known, batch).await? {
+                tracing::warn!(
+                    gateway = %gateway.name, delivery = %known.id,
+                    "a webhook came again under the same event id and tells something else: both are kept"
+                );
+                conflicts_with = Some(known.id);
+                continue;
+            }
+            if self.store().delivery_came_again(known.id, self.now()).await? {
                 return Ok(());
             }
         }
         Err(contended())
     }
 
-    /// A repeated webhook is counted; one that had matched nothing is tried once more.
-    fn came_again(&self, mut known: Delivery) -> Delivery {
-        known.received_count += 1;
-        if matches!(known.state, DeliveryState::Parked | DeliveryState::Dead) {
-            known.state = DeliveryState::Received;
-            known.next_attempt_at = Some(self.now());
+    /// Whether a webhook under a known event id is about other things than the one before. What the provider read is
+    /// compared and not the bodies: some gateways write the time of the attempt into theirs.
+    async fn tells_something_else(
+        &self,
+        gateway: &Gateway,
+        known: &Delivery,
+        batch: &WebhookBatch,
+    ) -> Result<bool> {
+        match self.open_webhook(gateway, known).await {
+            Ok(stored) => Ok(stored.events != batch.events),
+            // A body that is no longer kept cannot be compared.
+            Err(error) if error.kind() == ErrorKind::Gone => Ok(false),
+            Err(error) => Err(error),
         }
-        known.updated_at = self.now();
-        known.version += 1;
-        known
     }
 
     /// Has a webhook worked on again, from its first attempt on, whatever became of it before: each event is only
@@ -139,6 +150,7 @@ impl Billfold {
         delivery: &WebhookDelivery,
         batch: &WebhookBatch,
         state: DeliveryState,
+        conflicts_with: Option<DeliveryId>,
     ) -> Result<(Delivery, VaultRecord)> {
         let now = self.now();
         let readable = state != DeliveryState::Unreadable;
@@ -152,7 +164,7 @@ impl Billfold {
             id,
             tenant: gateway.tenant.clone(),
             gateway: gateway.name.clone(),
-            key: self.delivery_key(gateway, delivery, batch).await?,
+            key: self.delivery_key(gateway, delivery, batch, conflicts_with).await?,
             summary: summary(batch),
             body: sealed.id,
             customer_id: None,
@@ -161,6 +173,7 @@ impl Billfold {
             attempts: 0,
             next_attempt_at: readable.then_some(now),
             note: (!readable).then(|| "the provider could not read the body".to_owned()),
+            conflicts_with,
             received_at: delivery.received_at,
             updated_at: now,
             version: 1,
@@ -168,17 +181,22 @@ impl Billfold {
         Ok((row, sealed))
     }
 
-    /// The events' own keys, or the body's digest when it has none. Keyed, for they may hold tokens.
+    /// The events' own keys, or the body's digest when it has none; for a key that was used for something else before,
+    /// what is told this time as well. Keyed, for they may hold tokens.
     async fn delivery_key(
         &self,
         gateway: &Gateway,
         delivery: &WebhookDelivery,
         batch: &WebhookBatch,
+        conflicts_with: Option<DeliveryId>,
     ) -> Result<Fingerprint> {
-        let digest = sha256(&delivery.body);
+        let (digest, told) =
+            (sha256(&delivery.body), sha256(&serde_json::to_vec(&batch.events).unwrap_or_default()));
         let mut parts = vec![purpose::DELIVERY, gateway.name.as_str().as_bytes()];
         if batch.events.is_empty() {
             parts.push(&digest);
+        } else if conflicts_with.is_some() {
+            parts.push(&told);
         }
         parts.extend(batch.events.iter().map(|event| event.dedupe_key.as_bytes()));
         self.vault().fingerprint(&gateway.tenant, &parts).await

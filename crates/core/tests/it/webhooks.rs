@@ -7,6 +7,7 @@ use billfold_core::payment_method::PaymentMethodStatus;
 use billfold_core::session::SessionStatus;
 use billfold_core::store::{DeliveryState, Page};
 use billfold_testkit::reference::{Instrument, Trouble};
+use futures::future::join_all;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -67,6 +68,42 @@ async fn a_repeated_webhook_is_counted_and_has_no_second_effect() {
     assert_eq!((deliveries[0].received_count, deliveries[0].attempts), (5, 1));
     assert_eq!(world.methods(&session).await.len(), 1);
     assert_eq!(world.event_names().await.len(), 2);
+}
+
+#[tokio::test]
+async fn the_same_event_id_with_another_content_is_kept_beside_the_first() {
+    let world = World::new();
+    let session = world.start("c-1").await;
+    let other = world.start("c-2").await;
+    let told = |reference: &dyn std::fmt::Display| json!({"event": "session.completed", "session": "ref-0001", "reference": reference.to_string()});
+    for _ in 0..3 {
+        world.deliver(told(&session.id)).await.unwrap();
+        world.deliver(told(&other.id)).await.unwrap();
+    }
+    let deliveries = world.billfold.list_deliveries(&world.tenant, None, Page::first(10)).await.unwrap();
+    assert_eq!(deliveries.len(), 2);
+    let first = deliveries.iter().find(|delivery| delivery.conflicts_with.is_none()).unwrap();
+    let second = deliveries.iter().find(|delivery| delivery.conflicts_with.is_some()).unwrap();
+    assert_eq!(second.conflicts_with, Some(first.id));
+    assert_eq!((first.received_count, second.received_count), (3, 3));
+    // Both are worked on: each is a reason to ask the gateway, and no more.
+    world.gateway.complete("ref-0001", Instrument::card("tok-1", "fp-1"));
+    world.work().await;
+    assert_eq!(states(&world).await, [DeliveryState::Done, DeliveryState::Done]);
+    assert_eq!(world.methods(&session).await.len(), 1);
+    assert!(world.methods(&other).await.is_empty());
+}
+
+#[tokio::test]
+async fn copies_at_the_same_moment_are_all_acknowledged_and_counted() {
+    let world = World::new();
+    let session = world.start("c-1").await;
+    world.gateway.complete("ref-0001", Instrument::card("tok-1", "fp-1"));
+    join_all((0..64).map(|_| world.completed("ref-0001"))).await;
+    world.work().await;
+    let deliveries = world.billfold.list_deliveries(&world.tenant, None, Page::first(10)).await.unwrap();
+    assert_eq!(deliveries.iter().map(|delivery| delivery.received_count).collect::<Vec<_>>(), [64]);
+    assert_eq!(world.methods(&session).await.len(), 1);
 }
 
 #[tokio::test]

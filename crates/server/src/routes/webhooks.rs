@@ -17,7 +17,7 @@ use crate::problem::Problem;
 
 /// The largest webhook, in bytes.
 const MAX_WEBHOOK: usize = 256 * 1024;
-const DEADLINE: Duration = Duration::from_secs(5);
+const DEADLINE: Duration = Duration::from_millis(4500);
 
 pub(super) fn route() -> MethodRouter<App> {
     post(receive)

@@ -259,6 +259,7 @@ moody! {
         removals_of(tenant: &TenantId, customer: CustomerId) -> Vec<Removal>;
         delivery(tenant: &TenantId, id: DeliveryId) -> Option<Delivery>;
         delivery_by_key(gateway: &GatewayName, key: &Fingerprint) -> Option<Delivery>;
+        delivery_came_again(id: DeliveryId, now: Timestamp) -> bool;
         deliveries(tenant: &TenantId, state: Option<DeliveryState>, page: Page<DeliveryId>) -> Vec<Delivery>;
         claim_deliveries(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Delivery>;
         claim_removals(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Removal>;

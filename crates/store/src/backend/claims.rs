@@ -2,12 +2,14 @@
 
 use billfold_core::clock::Timestamp;
 use billfold_core::erasure::Erasure;
-use billfold_core::id::VaultRecordId;
+use billfold_core::id::{DeliveryId, VaultRecordId};
 use billfold_core::name::TenantId;
 use billfold_core::payment_method::PaymentMethod;
 use billfold_core::session::Session;
-use billfold_core::store::{Delivery, Removal, StoreError};
+use billfold_core::store::{Delivery, DeliveryState, Removal, StoreError};
+use diesel::dsl::case_when;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text};
 use diesel_async::RunQueryDsl;
 
 use super::Conn;
@@ -57,6 +59,28 @@ pub(super) async fn claim_deliveries(
     let due = deliveries::table.filter(deliveries::next_attempt_at.le(now.as_millis()));
     let due = due.order(deliveries::next_attempt_at).limit(limit.into());
     take!(conn, deliveries, due, next_attempt_at = lease_until, DeliveryRow, attempts)
+}
+
+/// One statement, so that any number of copies at the same moment are all counted.
+pub(super) async fn delivery_came_again(
+    conn: &mut Conn,
+    id: DeliveryId,
+    now: Timestamp,
+) -> Result<bool, Abort> {
+    let waits = || deliveries::state.eq_any([DeliveryState::Parked.as_str(), DeliveryState::Dead.as_str()]);
+    let due = case_when(waits(), Some(now.as_millis()).into_sql::<Nullable<BigInt>>());
+    let counted = diesel::update(deliveries::table.find(id.to_string()))
+        .set((
+            deliveries::received_count.eq(deliveries::received_count + 1),
+            deliveries::next_attempt_at.eq(due.otherwise(deliveries::next_attempt_at)),
+            deliveries::state.eq(case_when(waits(), DeliveryState::Received.as_str().into_sql::<Text>())
+                .otherwise(deliveries::state)),
+            deliveries::updated_at.eq(now.as_millis()),
+            deliveries::version.eq(deliveries::version + 1),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(counted > 0)
 }
 
 pub(super) async fn claim_removals(

@@ -284,6 +284,10 @@ impl Store for Database {
         reads::delivery_by_key(&mut *self.reader().await?, gateway, key).await
     }
 
+    async fn delivery_came_again(&self, id: DeliveryId, now: Timestamp) -> StoreResult<bool> {
+        self.claim(move |conn| claims::delivery_came_again(conn, id, now).boxed()).await
+    }
+
     async fn deliveries(
         &self,
         tenant: &TenantId,

@@ -25,6 +25,7 @@ pub(crate) struct DeliveryRow {
     received_at: i64,
     updated_at: i64,
     pub(crate) version: i64,
+    conflicts_with: Option<String>,
 }
 
 impl From<&Delivery> for DeliveryRow {
@@ -45,6 +46,7 @@ impl From<&Delivery> for DeliveryRow {
             received_at: delivery.received_at.as_millis(),
             updated_at: delivery.updated_at.as_millis(),
             version: delivery.version,
+            conflicts_with: delivery.conflicts_with.map(|id| id.to_string()),
         }
     }
 }
@@ -69,6 +71,10 @@ impl TryFrom<DeliveryRow> for Delivery {
             received_at: time(row.received_at),
             updated_at: time(row.updated_at),
             version: row.version,
+            conflicts_with: row
+                .conflicts_with
+                .map(|id| parsed(&id, "deliveries.conflicts_with"))
+                .transpose()?,
         })
     }
 }

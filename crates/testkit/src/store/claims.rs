@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use billfold_core::clock::Timestamp;
-use billfold_core::store::{Changes, Commit, Store, Write};
+use billfold_core::store::{Changes, Commit, Delivery, DeliveryState, Store, Write};
 use futures::future::join_all;
 
 use super::Trial;
-use super::samples::{NOW, apply, customer_and_session, delivery, method, removal, session};
+use super::samples::{NOW, apply, customer_and_session, delivery, id, method, removal, session};
 
 const LEASE: Duration = Duration::from_mins(1);
 
@@ -20,6 +20,7 @@ pub(super) fn trials() -> Vec<Trial> {
         ("no two workers claim the same", |store| Box::pin(together(store))),
         ("sessions, methods and removals are claimed alike", |store| Box::pin(others(store))),
         ("a claim makes older copies stale", |store| Box::pin(stale_copy(store))),
+        ("copies of a delivery are all counted", |store| Box::pin(copies(store))),
     ]
 }
 
@@ -50,6 +51,30 @@ async fn lease(store: Arc<dyn Store>) {
     assert_eq!(store.claim_deliveries(later(LEASE / 2), later(2 * LEASE), 10).await.unwrap().len(), 0);
     let again = store.claim_deliveries(later(LEASE), later(2 * LEASE), 10).await.unwrap();
     assert_eq!(again[0].attempts, 2);
+}
+
+/// However many come at once; one that matched nothing is due again, one that is done is not.
+async fn copies(store: Arc<dyn Store>) {
+    let rows = [
+        delivery("received", Some(5)),
+        Delivery { state: DeliveryState::Parked, ..delivery("parked", Some(9)) },
+        Delivery { state: DeliveryState::Dead, ..delivery("dead", None) },
+        Delivery { state: DeliveryState::Done, ..delivery("done", None) },
+    ];
+    let writes = rows.iter().cloned().map(Write::Insert).collect();
+    apply(&*store, Changes { deliveries: writes, ..Changes::default() }).await;
+    for row in &rows {
+        let counted = join_all((0..32).map(|_| store.delivery_came_again(row.id, later(LEASE)))).await;
+        assert!(counted.into_iter().all(|counted| counted.unwrap()));
+        let now = store.delivery(&row.tenant, row.id).await.unwrap().unwrap();
+        assert_eq!((now.received_count, now.version), (33, 33), "{:?}", row.state);
+        let again = matches!(row.state, DeliveryState::Parked | DeliveryState::Dead);
+        let expected = if again { DeliveryState::Received } else { row.state };
+        let due = if again { Some(later(LEASE)) } else { row.next_attempt_at };
+        assert_eq!((now.state, now.next_attempt_at), (expected, due), "{:?}", row.state);
+        assert_eq!(now.updated_at, later(LEASE));
+    }
+    assert!(!store.delivery_came_again(id(), NOW).await.unwrap());
 }
 
 async fn together(store: Arc<dyn Store>) {

@@ -120,6 +120,7 @@ async fn deliveries(store: Arc<dyn Store>) {
     let mut full = delivery("k-1", Some(5));
     full.note = Some("why".to_owned());
     full.customer_id = Some(owner.id);
+    full.conflicts_with = Some(id());
     let done = Delivery { state: DeliveryState::Done, ..delivery("k-2", None) };
     let writes = vec![Write::Insert(full.clone()), Write::Insert(done.clone())];
     apply(&*store, Changes { deliveries: writes, ..Changes::default() }).await;

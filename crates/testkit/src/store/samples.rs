@@ -210,6 +210,7 @@ pub(super) fn delivery(key: &str, due: Option<i64>) -> Delivery {
         attempts: 0,
         next_attempt_at: due.map(|millis| Timestamp::from_millis(NOW.as_millis() + millis)),
         note: None,
+        conflicts_with: None,
         received_at: NOW,
         updated_at: NOW,
         version: 1,
