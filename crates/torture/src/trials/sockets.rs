@@ -34,12 +34,16 @@ enum Slow {
 }
 
 const KINDS: [Slow; 4] = [Slow::Silent, Slow::Headers, Slow::Body, Slow::Reader];
+/// One in forty does not read: the server answers each of those until megabytes of the machine's buffers are full.
+const fn kind(number: usize) -> Slow {
+    if number % 40 == 39 { Slow::Reader } else { KINDS[number % 3] }
+}
 
 impl Slow {
     /// Lives until the server closes the connection.
     async fn live(self, port: u16, key: String) -> anyhow::Result<Self> {
         let socket = TcpSocket::new_v4()?;
-        socket.set_recv_buffer_size(4096)?;
+        socket.set_recv_buffer_size(65_536)?;
         let mut stream = socket.connect(SocketAddr::from(([127, 0, 0, 1], port))).await?;
         match self {
             Self::Silent => {}
@@ -104,10 +108,10 @@ pub(super) async fn slow(plan: Plan, backend: Backend) -> anyhow::Result<Verdict
     let mut clients = JoinSet::new();
     let began = Instant::now();
     for number in 0..count as usize {
-        clients.spawn(KINDS[number % KINDS.len()].live(here.port(0), here.api_key.clone()));
+        clients.spawn(kind(number).live(here.port(0), here.api_key.clone()));
     }
     let mut waits = Vec::new();
-    let mut open: Vec<Slow> = (0..count as usize).map(|number| KINDS[number % KINDS.len()]).collect();
+    let mut open: Vec<Slow> = (0..count as usize).map(kind).collect();
     while !open.is_empty() {
         let asked = Instant::now();
         here.get("/v1/sessions?limit=1").await?;
