@@ -1,5 +1,7 @@
 //! The accept loop: time-outs for slow clients, a cap on connections, and a graceful end.
 
+mod patience;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,15 +11,16 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use patience::Patience;
+
 /// For a request's head, and for a connection that is kept between requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// For a client to take what it is sent before it takes a little more. Reading has limits of its own: that of the
-/// head above, and that of bodies where they are read.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// For a client to take all that it was sent. Reading has limits of its own: that of the head above, and that of
+/// bodies where they are read.
+const TAKE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long requests under way may take once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(25);
 
@@ -44,13 +47,11 @@ pub(crate) async fn serve(
             }
         };
         let _ = stream.set_nodelay(true);
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(WRITE_TIMEOUT));
         let service = TowerToHyperService::new(router.clone());
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
-            .serve_connection(TokioIo::new(Box::pin(stream)), service);
+            .serve_connection(TokioIo::new(Patience::new(stream, TAKE_TIMEOUT)), service);
         let connection = graceful.watch(connection);
         connections.spawn(async move {
             if let Err(error) = connection.await {
