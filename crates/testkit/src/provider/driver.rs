@@ -20,8 +20,10 @@ use url::Url;
 pub enum Ability {
     /// An attempt fails, and the session stays open ([`Driver::decline`]).
     Decline,
-    /// Sessions end by time ([`Driver::expire`]).
+    /// Sessions end by time, and the gateway says so ([`Driver::expire`]).
     Expire,
+    /// Sessions are ended early at the gateway too, so that nobody saves anything in one any more.
+    Cancel,
     /// Tokens are taken back, and a webhook tells of it ([`Driver::revoke`]).
     Revoke,
     /// Metadata is kept ([`Driver::metadata`]).
@@ -160,7 +162,7 @@ pub trait Driver: Send + Sync {
     /// How far the time in a webhook's signature may be off; `None` when no time is signed.
     fn tolerance(&self) -> Option<Duration>;
 
-    /// JSON pointers to statuses in the gateway's answers.
+    /// JSON pointers to statuses in the gateway's answers; none when asking about a session tells no status.
     fn statuses(&self) -> Vec<&'static str>;
 
     /// Whether the gateway answers a repeated creating call, under the same key, with what it made before.

@@ -22,7 +22,9 @@ pub(super) fn trials() -> Vec<Trial> {
             .unless(|world| world.driver.lacks(Ability::Expire)),
         Trial::new("a canceled session is over at the gateway", |world| Box::pin(canceled(world))),
         Trial::new("a completion beats a cancellation", |world| Box::pin(canceled_too_late(world))),
-        Trial::new("an unknown status changes nothing", |world| Box::pin(unknown_status(world))),
+        Trial::new("an unknown status changes nothing", |world| Box::pin(unknown_status(world))).unless(
+            |world| world.driver.statuses().is_empty().then_some("asking about a session tells no status"),
+        ),
     ]
 }
 
@@ -75,7 +77,9 @@ async fn canceled(world: World) {
     let session = world.start("c-1").await;
     let view = world.billfold.cancel_session(&world.tenant, session.id).await.expect("it can be canceled");
     assert_eq!(view.status, SessionStatus::Canceled);
-    assert!(!world.driver.is_open(&session.theirs).await, "the gateway still lets the customer save");
+    if world.driver.lacks(Ability::Cancel).is_none() {
+        assert!(!world.driver.is_open(&session.theirs).await, "the gateway still lets the customer save");
+    }
     // Again, at the gateway itself: nothing to do is no error.
     let reference = billfold_core::provider::SessionRef::new(session.theirs.clone());
     let again = world.provider.cancel_session(&world.context("again-cancel"), reference).await;

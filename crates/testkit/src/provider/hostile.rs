@@ -69,6 +69,7 @@ async fn ids(world: World) {
 /// Every member of the gateway's answers in turn is missing, null, or of another type.
 async fn answers(world: World) {
     let (session, token) = world.save("c-1", Card::One).await;
+    let saved = world.token(&session, &token).await;
     world.wire.take_answers();
     let cx = world.context("fetch");
     let first = world.provider.fetch_session(&cx, SessionRef::new(session.theirs.clone())).await;
@@ -89,7 +90,7 @@ async fn answers(world: World) {
             world.wire.rewrite(Some(Arc::new(change)));
             let calls = async {
                 let one = world.provider.fetch_session(&cx, SessionRef::new(session.theirs.clone())).await;
-                let two = world.provider.fetch_method(&cx, TokenRef::new(token.clone())).await;
+                let two = world.provider.fetch_method(&cx, saved.clone()).await;
                 [one.err(), two.err()]
             };
             let outcome = AssertUnwindSafe(calls).catch_unwind().await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use billfold_core::payment_method::PaymentMethodStatus;
-use billfold_core::provider::{Deletion, ProviderMethodStatus, TokenRef};
+use billfold_core::provider::{Deletion, ProviderMethodStatus};
 use billfold_core::secret::ExposeSecret;
 
 use super::Trial;
@@ -28,7 +28,8 @@ pub(super) fn trials() -> Vec<Trial> {
 
 async fn fetched(world: World) {
     let (session, token) = world.save("c-1", Card::One).await;
-    let method = world.provider.fetch_method(&world.context("fetch"), TokenRef::new(token.clone())).await;
+    let saved = world.token(&session, &token).await;
+    let method = world.provider.fetch_method(&world.context("fetch"), saved).await;
     let method = method.expect("a saved token");
     assert_eq!(method.token.token.expose_secret(), token, "another token is answered");
     assert_eq!(method.status, ProviderMethodStatus::Active);
@@ -39,23 +40,25 @@ async fn fetched(world: World) {
 
 async fn deleted_twice(world: World) {
     let (session, token) = world.save("c-1", Card::One).await;
+    let saved = world.token(&session, &token).await;
     let methods = world.methods(&session).await;
     world.billfold.delete_method(&world.tenant, methods[0].id).await.expect("deleted");
     assert!(world.driver.is_usable(&token).await, "not yet: the gateway is asked by a worker");
     world.work().await;
     assert!(!world.driver.is_usable(&token).await, "the gateway still has the token");
-    let again = world.provider.delete_method(&world.context("again"), TokenRef::new(token)).await;
+    let again = world.provider.delete_method(&world.context("again"), saved).await;
     assert_eq!(again.expect("no error"), Deletion::AlreadyGone, "deleted a second time");
 }
 
 async fn unknown(world: World) {
-    let (_, token) = world.save("c-1", Card::One).await;
+    let (session, token) = world.save("c-1", Card::One).await;
     // The same form, and nobody's: digits and letters turned round.
     let turned = token.chars().map(|c| match c {
         '0'..='8' | 'a'..='e' => char::from_u32(u32::from(c) + 1).unwrap_or(c),
         _ => c,
     });
-    let nobodys = TokenRef::new(turned.collect::<String>());
+    let mut nobodys = world.token(&session, &token).await;
+    nobodys.token = turned.collect::<String>().into();
     let outcome = world.provider.delete_method(&world.context("delete"), nobodys).await;
     assert_eq!(outcome.expect("no error"), Deletion::AlreadyGone, "a token that nobody has");
     assert!(world.driver.is_usable(&token).await, "another token was deleted");

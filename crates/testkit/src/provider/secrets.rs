@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use billfold_core::provider::{SessionRef, TokenRef};
+use billfold_core::provider::SessionRef;
 use billfold_core::secret::ExposeSecret;
 use billfold_core::view::Next;
 use tracing::instrument::WithSubscriber as _;
@@ -54,7 +54,8 @@ async fn silent(world: World) {
 
 async fn story(world: &World, printed: &mut Vec<String>, secrets: &mut Vec<String>) {
     let (session, token) = world.save("c-1", Card::One).await;
-    secrets.push(token.clone());
+    let saved = world.token(&session, &token).await;
+    secrets.push(token);
     match session.view.next.as_ref().expect("something to do") {
         Next::Redirect { url: secret } | Next::ClientSecret { secret } => {
             secrets.push(secret.expose_secret().to_owned());
@@ -77,7 +78,7 @@ async fn story(world: &World, printed: &mut Vec<String>, secrets: &mut Vec<Strin
         world.wire.order(&[fault]);
         let two = world.provider.fetch_session(&cx, SessionRef::new(session.theirs.clone())).await.err();
         world.wire.order(&[fault]);
-        let three = world.provider.fetch_method(&cx, TokenRef::new(token.clone())).await.err();
+        let three = world.provider.fetch_method(&cx, saved.clone()).await.err();
         world.wire.order(&[fault]);
         let four = world.provider.check(&cx).await.err();
         for error in [one, two, three, four].into_iter().flatten() {

@@ -8,8 +8,9 @@ use billfold_core::gateway::Gateway;
 use billfold_core::id::SessionId;
 use billfold_core::name::{GatewayName, TenantId};
 use billfold_core::provider::{
-    Acknowledgement, CallContext, ReturnRequest, TokenizationProvider, WebhookDelivery,
+    Acknowledgement, CallContext, ReturnRequest, SessionRef, TokenRef, TokenizationProvider, WebhookDelivery,
 };
+use billfold_core::secret::ExposeSecret;
 use billfold_core::session::SessionStatus;
 use billfold_core::settings::{Mode, Settings};
 use billfold_core::store::Page;
@@ -123,6 +124,14 @@ impl World {
         let status = self.status(&session).await;
         assert_eq!(status, SessionStatus::Completed, "what the customer saved is saved here");
         (session, token)
+    }
+
+    /// A token that a session saved, with everything that the provider wants with it.
+    pub(super) async fn token(&self, session: &Started, token: &str) -> TokenRef {
+        let asked = SessionRef::new(session.theirs.clone());
+        let observed = self.provider.fetch_session(&self.context("token"), asked).await.expect("the session");
+        let mut tokens = observed.methods.into_iter().map(|method| method.token);
+        tokens.find(|saved| saved.token.expose_secret() == token).expect("the session's token")
     }
 
     /// Delivers everything that the gateway sent, and works on it.
