@@ -8,5 +8,6 @@ macro_rules! link {
     };
 }
 
+link!("adyen", adyen);
 link!("stripe", stripe);
 link!("xendit", xendit);

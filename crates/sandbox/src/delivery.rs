@@ -28,9 +28,9 @@ pub enum DeliveryState {
     Held,
     /// On its way.
     Sending,
-    /// Answered with 2xx.
+    /// Answered with 2xx, or as the gateway wants it.
     Delivered,
-    /// Never answered with 2xx, in seven attempts.
+    /// Never answered so, in seven attempts.
     Failed,
     /// Not answered in time; the gateway does not try again by itself.
     Timeout,
@@ -161,7 +161,7 @@ impl Outbox {
     fn finish(&mut self, id: u64, at: i64, outcome: Outcome, retry_scale: u32) {
         let Some(delivery) = self.deliveries.iter_mut().find(|delivery| delivery.id == id) else { return };
         let status = match outcome {
-            Outcome::Answered(status) => Some(status),
+            Outcome::Accepted(status) | Outcome::NotAccepted(status) => Some(status),
             Outcome::TimedOut | Outcome::Refused | Outcome::NoUrl => None,
         };
         delivery.attempts.push(Attempt { at: iso(at), status });
@@ -170,10 +170,11 @@ impl Outbox {
             return;
         }
         delivery.state = match outcome {
-            Outcome::Answered(status) if (200..300).contains(&status) => DeliveryState::Delivered,
+            Outcome::Accepted(_) => DeliveryState::Delivered,
             Outcome::TimedOut => DeliveryState::Timeout,
             Outcome::NoUrl => DeliveryState::UrlNotSet,
-            Outcome::Answered(_) | Outcome::Refused => match GAPS_MINUTES.get(delivery.attempts.len() - 1) {
+            Outcome::NotAccepted(_) | Outcome::Refused => match GAPS_MINUTES.get(delivery.attempts.len() - 1)
+            {
                 Some(minutes) => {
                     delivery.due_at = at + minutes * 60_000 / i64::from(retry_scale.max(1));
                     DeliveryState::Pending
@@ -186,7 +187,8 @@ impl Outbox {
 
 #[derive(Clone, Copy)]
 enum Outcome {
-    Answered(u16),
+    Accepted(u16),
+    NotAccepted(u16),
     TimedOut,
     Refused,
     NoUrl,
@@ -235,7 +237,15 @@ async fn send(world: &World, client: &reqwest::Client, delivery: Delivery) {
                 request = request.header(name, value);
             }
             match request.send().await {
-                Ok(answer) => Outcome::Answered(answer.status().as_u16()),
+                Ok(answer) => {
+                    let status = answer.status().as_u16();
+                    let body = answer.text().await.unwrap_or_default();
+                    if world.gateway().is_accepted(&delivery, status, &body) {
+                        Outcome::Accepted(status)
+                    } else {
+                        Outcome::NotAccepted(status)
+                    }
+                }
                 Err(error) if error.is_timeout() => Outcome::TimedOut,
                 Err(_) => Outcome::Refused,
             }
@@ -251,14 +261,16 @@ mod tests {
 
     #[test]
     fn what_is_to_be_sent_again_while_it_is_on_its_way_is_sent_again() {
-        for outcome in [Outcome::Answered(200), Outcome::Answered(500), Outcome::TimedOut, Outcome::Refused] {
+        for outcome in
+            [Outcome::Accepted(200), Outcome::NotAccepted(500), Outcome::TimedOut, Outcome::Refused]
+        {
             let mut outbox = Outbox::default();
             outbox.push("event", &Value::Null, None, 0);
             assert_eq!(outbox.take_due(0).len(), 1);
             assert!(outbox.resend(1, 1));
             outbox.finish(1, 2, outcome, 1);
             assert_eq!(outbox.take_due(2).len(), 1);
-            outbox.finish(1, 3, Outcome::Answered(200), 1);
+            outbox.finish(1, 3, Outcome::Accepted(200), 1);
             assert_eq!(outbox.deliveries[0].state, DeliveryState::Delivered);
             assert_eq!(outbox.deliveries[0].attempts.len(), 2);
         }

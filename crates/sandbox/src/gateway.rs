@@ -40,6 +40,11 @@ pub(crate) trait Gateway: fmt::Debug + Sync {
     /// A webhook as it is sent at `now` (milliseconds), proven by `secret`.
     fn webhook(&self, delivery: &Delivery, secret: &SecretString, now: i64) -> WireWebhook;
 
+    /// Whether an answer to a webhook ends the attempts at it.
+    fn is_accepted(&self, _delivery: &Delivery, status: u16, _body: &str) -> bool {
+        (200..300).contains(&status)
+    }
+
     /// Sends a webhook about an object.
     fn push(&self, world: &World, event: &str, object: &Value);
 
@@ -109,6 +114,8 @@ gateways! {
     Xendit = xendit,
     /// Stripe in test mode.
     Stripe = stripe,
+    /// Adyen in test mode.
+    Adyen = adyen,
 }
 
 impl Kind {

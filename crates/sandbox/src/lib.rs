@@ -14,6 +14,7 @@
 //! `card-cvv`, `card-name`, `phone` or `account-number` to `{link}/submit`, and follow the redirects;
 //! a challenge is answered with `decision=approve` or `decision=fail`.
 
+mod adyen;
 mod clock;
 mod control;
 mod delivery;
@@ -53,7 +54,7 @@ pub struct SandboxConfig {
     pub listen: SocketAddr,
     /// The API key that clients must use.
     pub secret_key: SecretString,
-    /// What proves webhooks: Xendit's carry it in `x-callback-token`, Stripe's are signed by it.
+    /// What proves webhooks: Xendit's carry it in `x-callback-token`, others' are signed by it.
     pub callback_token: SecretString,
     /// Where webhooks go; nowhere until it is set.
     pub webhook_url: Option<Url>,

@@ -16,7 +16,7 @@ pub struct RecordedRequest {
     pub path: String,
     /// The query, raw.
     pub query: String,
-    /// Headers by lower-case name; `authorization` says only whether the key was right.
+    /// Headers by lower-case name; `authorization` and `x-api-key` say only whether the key was right.
     pub headers: BTreeMap<String, String>,
     /// The body: JSON if it is JSON, an object if it is a form, else text, else null.
     pub body: Value,
@@ -46,6 +46,8 @@ pub(crate) fn header_map(headers: &axum::http::HeaderMap, authorized: bool) -> B
             let scheme = text.split(' ').next().unwrap_or_default();
             let scheme = if scheme == "Bearer" { scheme } else { "Basic" };
             format!("{scheme} ({} key)", if authorized { "the right" } else { "a wrong" })
+        } else if name == "x-api-key" {
+            format!("({} key)", if authorized { "the right" } else { "a wrong" })
         } else {
             text
         };

@@ -80,7 +80,7 @@ fn what_needs_no_database() {
     let providers = stdout_json(&billfold().args(["providers", "--json"]).output().unwrap());
     let kinds: Vec<&Value> =
         providers["data"].as_array().unwrap().iter().map(|provider| &provider["provider"]).collect();
-    assert_eq!(kinds, ["stripe", "xendit"]);
+    assert_eq!(kinds, ["adyen", "stripe", "xendit"]);
     let key = stdout_json(&billfold().args(["keys", "generate-root", "--json"]).output().unwrap());
     assert_eq!(key["root_key"].as_str().unwrap().len(), 44);
     let completions = billfold().args(["completions", "bash"]).output().unwrap();
@@ -165,7 +165,7 @@ fn a_wrong_configuration_is_one_line() {
         "base_url: plain HTTP needs development mode",
     );
     let unknown = gateway("").replace("\"xendit\"", "\"acme\"");
-    refused(folder, &unknown, "unknown provider `acme`; this program links stripe, xendit");
+    refused(folder, &unknown, "unknown provider `acme`; this program links adyen, stripe, xendit");
     let plain =
         gateway("secret_key = \"xnd_development_k\"\ncallback_token = \"t\"").replace("https://", "http://");
     refused(folder, &plain, "billfold.toml: server.public_url: expected the https URL");
@@ -218,12 +218,14 @@ fn the_demo_plays_itself() {
 
 #[test]
 fn the_demo_plays_itself_at_another_gateway() {
-    let output = billfold().args(["demo", "--once", "--json", "--gateway", "stripe"]).output().unwrap();
-    let answer = stdout_json(&output);
-    assert_eq!(answer["ok"], true);
-    let left = answer["payment_methods"].as_array().unwrap();
-    assert_eq!(left.len(), 1, "two were saved and one removed");
-    assert_eq!((&left[0]["provider"], &left[0]["kind"]), (&"stripe".into(), &"bank_debit".into()));
+    for (gateway, kind) in [("stripe", "bank_debit"), ("adyen", "card")] {
+        let output = billfold().args(["demo", "--once", "--json", "--gateway", gateway]).output().unwrap();
+        let answer = stdout_json(&output);
+        assert_eq!(answer["ok"], true);
+        let left = answer["payment_methods"].as_array().unwrap();
+        assert_eq!(left.len(), 1, "two were saved and one removed");
+        assert_eq!((&left[0]["provider"], &left[0]["kind"]), (&gateway.into(), &kind.into()));
+    }
 }
 
 /// The gateway forgets its customers at the end of a run; a database that is kept does not.

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod adyen;
 mod auth;
 mod channel;
 mod control;
