@@ -76,6 +76,7 @@ struct Line {
     backend: &'static str,
     outcome: Result<Verdict, String>,
     took: Duration,
+    seed: u64,
 }
 
 impl Report {
@@ -85,9 +86,10 @@ impl Report {
         backend: &'static str,
         outcome: anyhow::Result<Verdict>,
         took: Duration,
+        seed: u64,
     ) {
         let outcome = outcome.map_err(|error| format!("{error:#}"));
-        let line = Line { name: trial.name, what: trial.what, backend, outcome, took };
+        let line = Line { name: trial.name, what: trial.what, backend, outcome, took, seed };
         println!("{}", line.text());
         self.lines.push(line);
     }
@@ -125,12 +127,12 @@ impl Report {
 
 impl Line {
     fn text(&self) -> String {
-        let Self { name, backend, outcome, took, .. } = self;
+        let Self { name, backend, outcome, took, seed, .. } = self;
         let said = match outcome {
             Ok(Verdict::Held(count)) => format!("held     {count}"),
             Ok(Verdict::Skipped(why)) => format!("SKIPPED  {why}"),
             Err(why) => format!("BROKEN   {why}"),
         };
-        format!("{name:<16} {backend:<10} {:>4} s  {said}", took.as_secs())
+        format!("{name:<16} {backend:<10} {:>4} s  seed {seed:#x}  {said}", took.as_secs())
     }
 }

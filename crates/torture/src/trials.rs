@@ -8,7 +8,7 @@ mod sockets;
 mod weather;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 
@@ -56,7 +56,6 @@ const TRIALS: &[Trial] = &[
 ];
 
 pub(crate) async fn run(plan: &Plan, only: Option<&str>, database: Option<&str>) -> anyhow::Result<Report> {
-    println!("seed {:#x}, {}", plan.seed, if plan.quick { "quick" } else { "full" });
     let cluster = if database == Some("sqlite") { None } else { Cluster::start()?.map(Arc::new) };
     let mut report = Report::default();
     for trial in TRIALS.iter().filter(|trial| only.is_none_or(|part| trial.name.contains(part))) {
@@ -70,14 +69,14 @@ pub(crate) async fn run(plan: &Plan, only: Option<&str>, database: Option<&str>)
                         "BILLFOLD_REQUIRE_POSTGRES=1, but no PostgreSQL server is installed"
                     );
                     let why = "no PostgreSQL server is installed".to_owned();
-                    report.add(trial, "PostgreSQL", Ok(Verdict::Skipped(why)), std::time::Duration::ZERO);
+                    report.add(trial, "PostgreSQL", Ok(Verdict::Skipped(why)), Duration::ZERO, plan.seed);
                     continue;
                 }
                 _ => continue,
             };
             let (name, began) = (backend.name(), Instant::now());
             let outcome = (trial.run)(*plan, backend).await;
-            report.add(trial, name, outcome, began.elapsed());
+            report.add(trial, name, outcome, began.elapsed(), plan.seed);
         }
     }
     Ok(report)
