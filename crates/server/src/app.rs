@@ -24,6 +24,7 @@ use url::Url;
 use crate::config::{Config, GatewayConfig};
 use crate::limit::RevealLimit;
 use crate::metrics::Metrics;
+use crate::source::SourceLimit;
 use crate::{config_audit, hooks, http, routes, vault, workers};
 
 /// The program: use cases, configuration, and which providers are linked.
@@ -33,6 +34,7 @@ pub struct App {
     pub(crate) registry: Arc<Registry>,
     pub(crate) public_url: Url,
     pub(crate) reveals: Arc<RevealLimit>,
+    pub(crate) sources: Arc<SourceLimit>,
     pub(crate) metrics: Option<Metrics>,
     /// Requests that go on when their clients have gone.
     pub(crate) requests: TaskTracker,
@@ -111,7 +113,10 @@ impl App {
         let reveals = Arc::new(RevealLimit::new(config.vault.reveals_per_minute));
         let (registry, config) = (Arc::new(registry), Arc::new(config));
         let requests = TaskTracker::new();
-        Ok(Self { billfold, registry, public_url, reveals, metrics, requests, config })
+        let server = &config.server;
+        let sources =
+            Arc::new(SourceLimit::new(server.source_requests_per_minute, server.trusted_proxies.clone()));
+        Ok(Self { billfold, registry, public_url, reveals, sources, metrics, requests, config })
     }
 
     /// The use cases.

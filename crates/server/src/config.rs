@@ -7,7 +7,7 @@ mod vault;
 mod webhooks;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use billfold_core::secret::SecretString;
@@ -77,6 +77,10 @@ pub struct ServerConfig {
     pub max_connections: usize,
     /// For how long an API key is believed after it was looked up, in milliseconds.
     pub api_key_cache_ms: u64,
+    /// How many requests one address may make in a minute; 0 for any number.
+    pub source_requests_per_minute: u32,
+    /// Proxies whose `x-forwarded-for` says who asks.
+    pub trusted_proxies: Vec<IpAddr>,
     /// Whether `/metrics` answers.
     pub metrics: bool,
     /// How long the answers to requests with an idempotency key are kept.

@@ -19,6 +19,7 @@ mod observe;
 mod problem;
 mod routes;
 mod secret;
+mod source;
 mod vault;
 mod workers;
 

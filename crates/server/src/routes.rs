@@ -30,6 +30,7 @@ use crate::auth::authenticate;
 use crate::idempotency::once;
 use crate::observe::{bounded, observe, panicked};
 use crate::problem::Problem;
+use crate::source::per_source;
 
 /// Longer than the longest gateway call; whoever waits longer has gone.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
@@ -191,6 +192,7 @@ pub(crate) fn router(app: &App) -> Router {
         .with_state(app.clone())
         .layer(middleware::from_fn_with_state(REQUEST_TIMEOUT, bounded))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(app.sources.clone(), per_source))
         .layer(middleware::from_fn(observe))
 }
 
