@@ -123,6 +123,8 @@ pub struct Capabilities {
     pub channels: Vec<Channel>,
     /// How much its webhooks prove.
     pub webhook_trust: Trust,
+    /// The status with which this gateway wants a webhook refused that does not prove its origin.
+    pub webhook_refusal: u16,
     /// How long its sessions live.
     pub session_lifetime: SessionLifetime,
     /// What metadata may hold.
@@ -135,6 +137,9 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
+    /// The status with which an unproven webhook is refused where a gateway wants no other.
+    pub const WEBHOOK_REFUSAL: u16 = 401;
+
     /// The channels that serve a country, a currency and a usage.
     pub fn channels_for(
         &self,

@@ -39,6 +39,7 @@ pub(crate) fn capabilities(standard_webhook: bool) -> Capabilities {
         name: "Adyen".to_owned(),
         channels: places.filter_map(|(country, currency)| cards(country, currency)).collect(),
         webhook_trust: if standard_webhook { Trust::Hint } else { Trust::Signed },
+        webhook_refusal: Capabilities::WEBHOOK_REFUSAL,
         // The gateway names no shortest time; nobody enters a card in less. The longest is a day from the moment
         // when it reads the request; a minute is for the way.
         session_lifetime: SessionLifetime {

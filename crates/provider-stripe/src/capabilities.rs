@@ -47,6 +47,7 @@ pub(crate) fn capabilities() -> Capabilities {
         name: "Stripe".to_owned(),
         channels: cards.chain(sepa).chain(debits).flatten().collect(),
         webhook_trust: Trust::Signed,
+        webhook_refusal: Capabilities::WEBHOOK_REFUSAL,
         // The gateway takes half an hour to a day from the moment when it reads the request; a minute at either
         // end is for the way.
         session_lifetime: SessionLifetime {

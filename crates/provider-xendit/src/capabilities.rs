@@ -72,6 +72,7 @@ pub(crate) fn capabilities() -> Capabilities {
         name: "Xendit".to_owned(),
         channels: TABLE.iter().filter_map(channel).collect(),
         webhook_trust: Trust::Hint,
+        webhook_refusal: Capabilities::WEBHOOK_REFUSAL,
         // The gateway wants ten minutes at the moment when it reads the request; one more is for the way.
         // It names no maximum, so the longest is our own choice.
         session_lifetime: SessionLifetime { min: 11 * MINUTE, default: 30 * MINUTE, max: 24 * 60 * MINUTE },

@@ -61,6 +61,12 @@ impl Problem {
         self
     }
 
+    /// The same with another status.
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
     /// One that was kept, with the status of its answer.
     pub(crate) fn from_stored(stored: StoredProblem, status: StatusCode) -> Self {
         let StoredProblem { code, detail, errors } = stored;

@@ -37,6 +37,13 @@ impl ReferenceProvider {
     pub fn new(gateway: Arc<ReferenceGateway>, secret: &str) -> Self {
         Self { gateway, capabilities: capabilities(), secret: SecretString::from(secret) }
     }
+
+    /// The same for a gateway that wants unproven webhooks refused with this status.
+    #[must_use]
+    pub fn refusing_webhooks_with(mut self, status: u16) -> Self {
+        self.capabilities.webhook_refusal = status;
+        self
+    }
 }
 
 fn capabilities() -> Capabilities {
@@ -56,6 +63,7 @@ fn capabilities() -> Capabilities {
             channel("CARD", MethodKind::Card, "PH", "PHP", true),
         ],
         webhook_trust: Trust::Hint,
+        webhook_refusal: Capabilities::WEBHOOK_REFUSAL,
         session_lifetime: SessionLifetime {
             min: Duration::from_mins(10),
             default: Duration::from_mins(30),

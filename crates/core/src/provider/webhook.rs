@@ -124,7 +124,8 @@ impl Default for Acknowledgement {
 /// A webhook that is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookRejection {
-    /// It did not prove that it comes from the gateway: 401, and nothing is stored.
+    /// It did not prove that it comes from the gateway: nothing is stored, and it is answered with
+    /// [`crate::capability::Capabilities::webhook_refusal`].
     #[error("the webhook's secret is missing or wrong")]
     Unauthentic,
     /// It proved its origin, but its body cannot be read: stored as evidence and answered with 400.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{DeliveryView, MAX_ROUNDS, Principal, contended, purpose, sealed_kind};
 use crate::billfold::Billfold;
+use crate::capability::Capabilities;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gateway::Gateway;
 use crate::id::DeliveryId;
@@ -28,9 +29,9 @@ impl Billfold {
     /// Stores a webhook and says how to acknowledge it.
     ///
     /// Errors: [`ErrorKind::NotFound`] for an unknown gateway, [`ErrorKind::Unauthenticated`] when
-    /// it did not prove its origin (nothing is stored), [`ErrorKind::InvalidRequest`] when it did
-    /// but cannot be read (stored as evidence), [`ErrorKind::Store`] when it could not be stored and
-    /// has to be sent again.
+    /// it did not prove its origin (nothing is stored, and the answer's status is that of
+    /// [`Billfold::webhook_refusal`]), [`ErrorKind::InvalidRequest`] when it did but cannot be read
+    /// (stored as evidence), [`ErrorKind::Store`] when it could not be stored and has to be sent again.
     pub async fn receive(&self, gateway: &GatewayName, delivery: WebhookDelivery) -> Result<Acknowledgement> {
         let gateway = self.gateway_named(gateway).ok_or_else(|| Error::not_found("gateway"))?;
         // A provider that panics over a body must not take the server with it.
@@ -51,6 +52,12 @@ impl Billfold {
                 Err(Error::invalid("", "the webhook's body cannot be read"))
             }
         }
+    }
+
+    /// The status with which a gateway wants a webhook refused that did not prove its origin.
+    pub fn webhook_refusal(&self, gateway: &GatewayName) -> u16 {
+        let wanted = self.gateway_named(gateway).map(|gateway| gateway.capabilities().webhook_refusal);
+        wanted.unwrap_or(Capabilities::WEBHOOK_REFUSAL)
     }
 
     async fn store_webhook(

@@ -9,6 +9,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, header};
 use billfold_core::Principal;
+use billfold_core::capability::Capabilities;
 use billfold_core::gateway::Gateway;
 use billfold_core::name::TenantId;
 use billfold_core::registry::{Registration, Registry};
@@ -91,6 +92,11 @@ fn registry() -> Registry {
 
 impl TestApp {
     pub(crate) async fn new() -> Self {
+        Self::refusing_webhooks_with(Capabilities::WEBHOOK_REFUSAL).await
+    }
+
+    /// The same with a gateway that wants unproven webhooks refused with this status.
+    pub(crate) async fn refusing_webhooks_with(status: u16) -> Self {
         let overrides = vec![("server.public_url".to_owned(), json!("https://pay.merchant.example"))];
         let config = Config::load(&ConfigSources { file: None, overrides }).unwrap();
         let store = Arc::new(MoodyStore::new());
@@ -98,7 +104,8 @@ impl TestApp {
         let reference = Arc::new(ReferenceGateway::new());
         let hostile =
             |gateway, secret| Arc::new(HostileProvider::new(ReferenceProvider::new(gateway, secret)));
-        let provider = hostile(reference.clone(), SECRET);
+        let refusing = ReferenceProvider::new(reference.clone(), SECRET).refusing_webhooks_with(status);
+        let provider = Arc::new(HostileProvider::new(refusing));
         let rivals = hostile(Arc::new(ReferenceGateway::new()), RIVAL_SECRET);
         let gateways =
             vec![gateway(tenant(), GATEWAY, provider.clone()), gateway(rival(), RIVAL_GATEWAY, rivals)];

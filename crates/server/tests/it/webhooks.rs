@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::hostile::{Act, Mood};
 use crate::support::{GATEWAY, RIVAL_SECRET, SECRET, TestApp, id};
 
-const MAX_WEBHOOK: usize = 256 * 1024;
+const MAX_WEBHOOK: usize = 512 * 1024;
 
 fn completed(session: &str) -> String {
     json!({"event": "session.completed", "session": session}).to_string()
@@ -56,6 +56,25 @@ async fn without_the_one_right_secret_nothing_is_stored() {
         .await
         .problem(401, "unauthenticated");
     assert!(app.deliveries().await.is_empty());
+}
+
+/// Some gateways want another status than 401; nothing else of the answer changes.
+#[tokio::test]
+async fn an_unproven_webhook_is_refused_as_its_gateway_wants_it() {
+    for (wanted, status) in [(498, 498), (403, 403), (200, 401), (302, 401), (599, 401), (7, 401)] {
+        let app = TestApp::refusing_webhooks_with(wanted).await;
+        for secrets in [&[][..], &["wrong"], &[SECRET, SECRET]] {
+            let answer = app.webhook(GATEWAY, secrets, completed("ref-0001")).await;
+            answer.problem(status, "unauthenticated");
+            let challenged = !answer.header("www-authenticate").is_empty();
+            assert_eq!(challenged, status == 401, "{answer:?}");
+        }
+        // What a missing body, gateway or API key is answered with is not the gateway's to say.
+        app.webhook("nobody", &["wrong"], completed("ref-0001")).await.problem(404, "not_found");
+        app.call("GET", "/v1/deliveries").send().await.problem(401, "unauthenticated");
+        assert!(app.deliveries().await.is_empty());
+        app.webhook(GATEWAY, &[SECRET], completed("ref-0001")).await.expect(200);
+    }
 }
 
 #[tokio::test]
@@ -150,12 +169,12 @@ async fn content_type_and_query_do_not_matter() {
 }
 
 #[tokio::test]
-async fn size_is_limited_to_256_kib() {
+async fn size_is_limited_to_512_kib() {
     let app = TestApp::new().await;
     let body = completed("ref-0001");
     let padded = |size: usize| format!("{body}{}", " ".repeat(size - body.len()));
     app.webhook(GATEWAY, &[SECRET], padded(MAX_WEBHOOK + 1)).await.problem(413, "payload_too_large");
-    let chunks = (0..300).map(|_| Ok::<_, std::convert::Infallible>(Bytes::from(vec![b' '; 1024])));
+    let chunks = (0..600).map(|_| Ok::<_, std::convert::Infallible>(Bytes::from(vec![b' '; 1024])));
     let endless = Body::from_stream(futures::stream::iter(chunks));
     app.webhook(GATEWAY, &[SECRET], endless).await.problem(413, "payload_too_large");
     let half =

@@ -39,6 +39,8 @@ fn well_formed(world: &World) {
         let place = (channel.code.clone(), channel.country.to_string());
         assert!(known.insert(place), "{} is declared twice for {}", channel.code, channel.country);
     }
+    let refusal = declared.webhook_refusal;
+    assert!((400..500).contains(&refusal), "{refusal} does not refuse an unproven webhook");
     let life = declared.session_lifetime;
     assert!(life.min <= life.default && life.default <= life.max, "lifetimes contradict each other");
     let request = world.driver.request("c-1");

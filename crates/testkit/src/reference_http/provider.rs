@@ -99,6 +99,7 @@ fn capabilities(proof: Proof) -> Capabilities {
         name: NAME.to_owned(),
         channels: channels.into_iter().flatten().collect(),
         webhook_trust: if proof == Proof::Token { Trust::Hint } else { Trust::Signed },
+        webhook_refusal: Capabilities::WEBHOOK_REFUSAL,
         session_lifetime: SessionLifetime {
             min: Duration::from_mins(10),
             default: Duration::from_mins(30),

@@ -32,6 +32,7 @@ use url::Url;
 pub(crate) enum Flaw {
     DeclaresAChannelTwice,
     DeclaresAForeignChannel,
+    DeclaresAWelcomeForForgers,
     DeclaresLongerMetadata,
     TakesHintsForSigned,
     DeclaresNoDeletion,
@@ -101,6 +102,7 @@ pub(crate) enum Flaw {
 pub(crate) const FLAWS: &[(Flaw, Proof, &[&str])] = &[
     (Flaw::DeclaresAChannelTwice, Proof::Token, &["what is declared is well formed"]),
     (Flaw::DeclaresAForeignChannel, Proof::Token, &["every declared channel is accepted"]),
+    (Flaw::DeclaresAWelcomeForForgers, Proof::Token, &["what is declared is well formed"]),
     (Flaw::DeclaresLongerMetadata, Proof::Token, &["declared limits are accepted"]),
     (
         Flaw::TakesHintsForSigned,
@@ -740,6 +742,7 @@ impl Driver for MutantDriver {
                 "ABACUS".clone_into(&mut channel.code);
                 capabilities.channels.push(channel);
             }
+            Flaw::DeclaresAWelcomeForForgers => capabilities.webhook_refusal = 204,
             Flaw::TakesHintsForSigned => capabilities.webhook_trust = Trust::Signed,
             Flaw::DeclaresLongerMetadata => capabilities.metadata.value_length *= 2,
             Flaw::DeclaresNoDeletion => capabilities.remote_deletion = false,
