@@ -116,7 +116,7 @@ pub struct PaymentMethod {
     pub is_default: bool,
     /// What the customer recognises it by.
     pub display: Display,
-    /// The sealed token; `None` once deleted.
+    /// The sealed token; `None` once deleted, or once another method has the token that took its place.
     pub token: Option<VaultRecordId>,
     /// Keyed fingerprint of the token: one token makes one method.
     pub token_fingerprint: Fingerprint,

@@ -29,7 +29,7 @@ pub struct Schedule {
     pub removals: Vec<Duration>,
     /// How often a deletion is tried before it is given up.
     pub removal_attempts: i64,
-    /// Between questions about a pending method; the last repeats, up to 30 days after it was saved.
+    /// Between questions about a pending method; the last repeats, up to 30 days after it last changed.
     pub pending_methods: Vec<Duration>,
     /// Between questions about an active method; `None` waits for the gateway to tell.
     pub active_methods: Option<Duration>,
@@ -159,12 +159,12 @@ impl Schedule {
         Ok(Some(now.plus(jittered(*step, entropy)?.max(asked))))
     }
 
-    /// When a method is looked at again: a pending one by its age, an active one after a while and when its card
+    /// When a method is looked at again: a pending one by the time since it became so, an active one after a while and when its card
     /// ends or is about to.
     pub(crate) fn next_method_check(&self, method: &PaymentMethod, now: Timestamp) -> Option<Timestamp> {
         match method.status {
             PaymentMethodStatus::Pending => {
-                let age = now.since(method.created_at);
+                let age = now.since(method.updated_at);
                 let step = self.pending_methods.iter().find(|step| **step > age);
                 let step = step.or(self.pending_methods.last()).copied().unwrap_or(HOUR);
                 (age < 30 * 24 * HOUR).then(|| now.plus(step))

@@ -87,6 +87,9 @@ pub enum ProviderMethodStatus {
 pub struct ProviderMethod {
     /// What charges it.
     pub token: TokenRef,
+    /// The token in whose place the gateway put this one: the token that was asked about, when the
+    /// gateway has another for it now. Without it, an answer with another token is not believed.
+    pub replaces: Option<SecretString>,
     /// Card, wallet or bank debit.
     pub kind: MethodKind,
     /// The gateway's channel code.
@@ -111,6 +114,7 @@ impl ProviderMethod {
     ) -> Self {
         Self {
             token,
+            replaces: None,
             kind,
             channel: channel.into(),
             status,

@@ -188,7 +188,7 @@ impl Billfold {
         method
     }
 
-    async fn seal_token(
+    pub(super) async fn seal_token(
         &self,
         method: &PaymentMethod,
         token: &TokenRef,
@@ -242,7 +242,7 @@ impl Billfold {
         self.vault().fingerprint(&gateway.tenant, &parts).await
     }
 
-    async fn instrument_fingerprint(
+    pub(super) async fn instrument_fingerprint(
         &self,
         gateway: &Gateway,
         method: &ProviderMethod,

@@ -13,6 +13,7 @@ mod lifecycle;
 mod meanwhile;
 mod places;
 mod races;
+mod replaced;
 mod restores;
 mod returns;
 mod rotation;

@@ -159,6 +159,8 @@ impl Driver for AdyenDriver {
         match ability {
             Ability::Expire => Some("nobody is told that a session's time is up"),
             Ability::Cancel => Some("the gateway ends no session on demand"),
+            Ability::Pending => Some("its tokens are usable as soon as they are saved"),
+            Ability::Replace => Some("an updated token keeps its id"),
             _ => None,
         }
     }

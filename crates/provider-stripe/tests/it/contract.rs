@@ -125,6 +125,8 @@ impl Driver for StripeDriver {
     fn lacks(&self, ability: Ability) -> Option<&'static str> {
         match ability {
             Ability::Expire if self.intents => Some("a SetupIntent does not end by time"),
+            Ability::Pending => Some("its payment methods are usable as soon as they are saved"),
+            Ability::Replace => Some("a payment method keeps its id when its card is replaced"),
             Ability::Return if self.intents => Some("the merchant's own page decides where customers go"),
             _ => None,
         }

@@ -16,7 +16,7 @@ use billfold_core::transport::Transport;
 use billfold_core::{CustomerSelector, Result, StartSession};
 use billfold_provider_xendit::KIND;
 use billfold_sandbox::{CompleteSession, Delivery, Sandbox, SandboxConfig, SandboxControl, WireWebhook};
-use billfold_testkit::provider::{self, Card, Driver, Rotation, SentWebhook, Signer};
+use billfold_testkit::provider::{self, Ability, Card, Driver, Rotation, SentWebhook, Signer};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use url::Url;
@@ -91,6 +91,14 @@ impl Driver for XenditDriver {
     fn canaries(&self) -> Vec<String> {
         let basic = base64::engine::general_purpose::STANDARD.encode(format!("{SECRET_KEY}:"));
         vec![SECRET_KEY.to_owned(), basic, CALLBACK_TOKEN.to_owned()]
+    }
+
+    fn lacks(&self, ability: Ability) -> Option<&'static str> {
+        match ability {
+            Ability::Pending => Some("the sandbox's tokens are usable as soon as they are saved"),
+            Ability::Replace => Some("its tokens are not replaced by others"),
+            _ => None,
+        }
     }
 
     fn transport(&self) -> Arc<dyn Transport> {

@@ -26,6 +26,10 @@ pub enum Ability {
     Cancel,
     /// Tokens are taken back, and a webhook tells of it ([`Driver::revoke`]).
     Revoke,
+    /// Tokens are saved before they are usable ([`Driver::complete_pending`], [`Driver::activate`]).
+    Pending,
+    /// Tokens are replaced by others, and a webhook tells of it ([`Driver::replace`]).
+    Replace,
     /// Metadata is kept ([`Driver::metadata`]).
     Metadata,
     /// Customers come back by an address of ours ([`Driver::way_back`]).
@@ -120,8 +124,24 @@ pub trait Driver: Send + Sync {
     /// Where the customer's browser is sent after success (`true`), or after giving up.
     async fn way_back(&self, session: &str, success: bool) -> Option<Url>;
 
-    /// The customer saves a card; says its token. `None` when the session is over.
+    /// The customer saves a card, and it is usable; says its token. `None` when the session is over.
     async fn complete(&self, session: &str, card: Card) -> Option<String>;
+
+    /// The same with a card that is not usable yet.
+    async fn complete_pending(&self, _session: &str, _card: Card) -> Option<String> {
+        None
+    }
+
+    /// A token that was not usable becomes so. `false` when it is not there.
+    async fn activate(&self, _token: &str) -> bool {
+        false
+    }
+
+    /// The gateway puts another token, for [`Card::Other`], in the place of one; says which. `None` when it is not
+    /// there.
+    async fn replace(&self, _token: &str) -> Option<String> {
+        None
+    }
 
     /// One attempt fails, and the session stays open. `false` when it is not there.
     async fn decline(&self, session: &str) -> bool;

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use billfold_core::id::PaymentMethodId;
 use billfold_core::payment_method::PaymentMethodStatus;
-use billfold_core::provider::{Deletion, ProviderMethodStatus};
+use billfold_core::provider::{Deletion, ProviderMethodStatus, TokenRef};
 use billfold_core::secret::ExposeSecret;
+use billfold_core::session::SessionStatus;
+use billfold_core::view::PaymentMethodView;
 
 use super::Trial;
 use super::driver::{Ability, Card};
 use super::wire::Fault;
-use super::world::World;
+use super::world::{Started, World};
 
 pub(super) fn trials() -> Vec<Trial> {
     let no_deletion = |world: &World| {
@@ -23,6 +26,12 @@ pub(super) fn trials() -> Vec<Trial> {
             .unless(no_deletion),
         Trial::new("what the bank takes back is revoked here", |world| Box::pin(revoked(world)))
             .unless(|world| world.driver.lacks(Ability::Revoke)),
+        Trial::new("what is usable later is pending until then", |world| Box::pin(pending(world)))
+            .unless(|world| world.driver.lacks(Ability::Pending)),
+        Trial::new("a replaced token is the same method", |world| Box::pin(replaced(world)))
+            .unless(|world| world.driver.lacks(Ability::Replace)),
+        Trial::new("a deletion reaches the token in its place", |world| Box::pin(deleted_replaced(world)))
+            .unless(|world| world.driver.lacks(Ability::Replace)),
     ]
 }
 
@@ -97,4 +106,71 @@ async fn revoked(world: World) {
     let ended = [PaymentMethodStatus::Revoked, PaymentMethodStatus::Expired];
     let status = world.methods(&session).await[0].status;
     assert!(ended.contains(&status), "a token that was taken back is {status:?}");
+}
+
+async fn pending(world: World) {
+    let session = world.start("c-1").await;
+    let token = world.driver.complete_pending(&session.theirs, Card::One).await.expect("an open session");
+    world.deliver_all().await;
+    assert_eq!(world.status(&session).await, SessionStatus::Completed, "what the customer saved is saved");
+    let saved = only(&world, &session).await;
+    assert_eq!(saved.status, PaymentMethodStatus::Pending, "it is not usable yet");
+    assert!(world.driver.activate(&token).await, "the bank lets it be used");
+    world.deliver_all().await;
+    let method = only(&world, &session).await;
+    assert_eq!((method.id, method.status), (saved.id, PaymentMethodStatus::Active), "usable by the same id");
+    assert_eq!(told(&world, saved.id).await, ["payment_method.saved", "payment_method.updated"]);
+}
+
+async fn replaced(world: World) {
+    let (session, old) = world.save("c-1", Card::One).await;
+    let saved = only(&world, &session).await;
+    let new = world.driver.replace(&old).await.expect("the bank replaces it");
+    assert_ne!(old, new, "the driver's replacement is another token");
+    world.deliver_all().await;
+    let method = only(&world, &session).await;
+    assert_eq!(
+        (method.id, method.status),
+        (saved.id, PaymentMethodStatus::Active),
+        "the same method goes on"
+    );
+    assert_ne!(method.display, saved.display, "it looks like the account before");
+    assert_eq!(told(&world, saved.id).await, ["payment_method.saved", "payment_method.updated"]);
+    // The method is the new token's: what becomes of that, becomes of it.
+    let fetched = world.provider.fetch_method(&world.context("fetch"), TokenRef::new(new.clone())).await;
+    let fetched = fetched.expect("the new token");
+    assert!(
+        fetched.replaces.is_none() && fetched.token.token.expose_secret() == new,
+        "asked about the new one"
+    );
+    world.billfold.delete_method(&world.tenant, saved.id).await.expect("deleted");
+    world.work().await;
+    assert!(!world.driver.is_usable(&new).await, "the gateway still has the new token");
+}
+
+/// Deleted here before anybody told that the token had been replaced.
+async fn deleted_replaced(world: World) {
+    let (session, old) = world.save("c-1", Card::One).await;
+    let new = world.driver.replace(&old).await.expect("the bank replaces it");
+    let saved = only(&world, &session).await;
+    world.billfold.delete_method(&world.tenant, saved.id).await.expect("deleted");
+    world.work().await;
+    assert!(!world.driver.is_usable(&new).await, "the token in its place can still be charged");
+    let again = world.provider.delete_method(&world.context("again"), TokenRef::new(old)).await;
+    assert_eq!(again.expect("no error"), Deletion::AlreadyGone, "deleted a second time");
+    world.deliver_all().await;
+    assert_eq!(world.methods(&session).await.len(), 0, "a deleted method is back");
+}
+
+async fn only(world: &World, session: &Started) -> PaymentMethodView {
+    let mut methods = world.methods(session).await;
+    assert_eq!(methods.len(), 1, "one method");
+    methods.remove(0)
+}
+
+/// What the merchant was told of a method, in order.
+async fn told(world: &World, method: PaymentMethodId) -> Vec<String> {
+    let events = world.billfold.list_events(&world.tenant, 0, 100).await.expect("events");
+    let about = events.into_iter().filter(|event| event.data["id"] == method.to_string());
+    about.map(|event| event.name).collect()
 }

@@ -63,6 +63,10 @@ struct Stored {
 struct State {
     sessions: BTreeMap<String, Stored>,
     tokens: BTreeMap<String, ProviderMethodStatus>,
+    /// The instruments that took the place of others, by the token that they replaced.
+    replaced: BTreeMap<String, Instrument>,
+    /// The instruments that are answered instead of others, by token.
+    mistaken: BTreeMap<String, Instrument>,
     trouble: VecDeque<(&'static str, Trouble)>,
     calls: Vec<String>,
     complete_on_create: Option<Instrument>,
@@ -147,6 +151,21 @@ impl ReferenceGateway {
     /// Puts a token into a status.
     pub fn set_token(&self, token: &str, status: ProviderMethodStatus) {
         self.state().tokens.insert(token.to_owned(), status);
+    }
+
+    /// The bank puts another instrument in the place of the one behind a token, which is of no use any more.
+    pub fn replace(&self, token: &str, instrument: Instrument) {
+        let mut state = self.state();
+        state.tokens.insert(token.to_owned(), ProviderMethodStatus::Revoked);
+        state.tokens.insert(instrument.token.clone(), instrument.status);
+        state.replaced.insert(token.to_owned(), instrument);
+    }
+
+    /// From now on, who asks about a token is told about another instrument, with no word of why.
+    pub fn answer_about(&self, token: &str, instrument: Instrument) {
+        let mut state = self.state();
+        state.tokens.insert(instrument.token.clone(), instrument.status);
+        state.mistaken.insert(token.to_owned(), instrument);
     }
 
     /// The bank renews the card behind a token: it ends in another month (1 to 12) and year.
@@ -246,10 +265,15 @@ impl ReferenceGateway {
             return Err(error);
         }
         let state = self.state();
-        let instruments = state.sessions.values().flat_map(|stored| &stored.instruments);
-        let instrument =
-            instruments.into_iter().find(|instrument| instrument.token == token).ok_or_else(unknown)?;
-        Ok(method(instrument, state.tokens.get(token).copied(), &Echo::default()))
+        let saved = state.sessions.values().flat_map(|stored| &stored.instruments);
+        let mut instruments = saved.chain(state.replaced.values());
+        let successor = state.replaced.get(token);
+        let instrument = successor.or(state.mistaken.get(token));
+        let instrument = instrument.or_else(|| instruments.find(|instrument| instrument.token == token));
+        let instrument = instrument.ok_or_else(unknown)?;
+        let mut method = method(instrument, state.tokens.get(&instrument.token).copied(), &Echo::default());
+        method.replaces = successor.map(|_| SecretString::from(token));
+        Ok(method)
     }
 
     pub(super) async fn delete(&self, token: &str) -> Result<Deletion> {

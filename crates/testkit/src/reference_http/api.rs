@@ -43,6 +43,8 @@ pub(super) struct Token {
     pub(super) reference: Option<String>,
     pub(super) number: Option<String>,
     pub(super) fingerprint: Option<String>,
+    /// The token that took its place.
+    pub(super) replaced_by: Option<String>,
 }
 
 /// `POST /customers`, and its answer.

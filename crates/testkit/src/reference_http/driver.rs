@@ -73,6 +73,10 @@ impl HttpReference {
     }
 }
 
+fn number(card: Card) -> &'static str {
+    if card == Card::One { "4000000000001091" } else { "4000000000002503" }
+}
+
 #[async_trait]
 impl Driver for HttpReference {
     fn build(&self, settings: &Settings) -> Result<Arc<dyn TokenizationProvider>> {
@@ -135,8 +139,19 @@ impl Driver for HttpReference {
     }
 
     async fn complete(&self, session: &str, card: Card) -> Option<String> {
-        let number = if card == Card::One { "4000000000001091" } else { "4000000000002503" };
-        self.gateway.complete(session, number)
+        self.gateway.complete(session, number(card), "active")
+    }
+
+    async fn complete_pending(&self, session: &str, card: Card) -> Option<String> {
+        self.gateway.complete(session, number(card), "pending")
+    }
+
+    async fn activate(&self, token: &str) -> bool {
+        self.gateway.activate(token)
+    }
+
+    async fn replace(&self, token: &str) -> Option<String> {
+        self.gateway.replace(token, number(Card::Other))
     }
 
     async fn decline(&self, session: &str) -> bool {

@@ -63,7 +63,7 @@ impl HttpGateway {
     }
 
     /// The customer saves a card; says the token.
-    pub(super) fn complete(&self, session: &str, number: &str) -> Option<String> {
+    pub(super) fn complete(&self, session: &str, number: &str, status: &str) -> Option<String> {
         let open = self.state().sessions.get(session)?.session.status.as_deref() == Some("open");
         if !open {
             return None;
@@ -73,18 +73,48 @@ impl HttpGateway {
         let kept = state.sessions.get_mut(session)?;
         let token = Token {
             id: Some(id.clone()),
-            status: Some("active".to_owned()),
+            status: Some(status.to_owned()),
             customer: kept.session.customer.clone(),
             reference: kept.session.reference.clone(),
             number: Some(number.to_owned()),
             fingerprint: Some(format!("fp-{number}")),
+            replaced_by: None,
         };
         kept.session.token = Some(token.clone());
         kept.session.status = Some("completed".to_owned());
         let session = kept.session.clone();
         state.tokens.insert(id.clone(), token.clone());
         state.sent.push(event("session.completed", &session, None));
-        state.sent.push(event("token.activated", &session, Some(&token)));
+        state.sent.push(event(&format!("token.{status}"), &session, Some(&token)));
+        Some(id)
+    }
+
+    /// A token that was not usable becomes so.
+    pub(super) fn activate(&self, token: &str) -> bool {
+        let mut state = self.state();
+        let Some(token) = state.tokens.get_mut(token) else { return false };
+        token.status = Some("active".to_owned());
+        let token = token.clone();
+        state.sent.push(event("token.active", &Session::default(), Some(&token)));
+        true
+    }
+
+    /// The bank puts another token in the place of one.
+    pub(super) fn replace(&self, token: &str, number: &str) -> Option<String> {
+        let mut state = self.state();
+        let id = format!("tok-{:04}", state.tokens.len() + 1);
+        let old = state.tokens.get_mut(token)?;
+        let new = Token {
+            id: Some(id.clone()),
+            number: Some(number.to_owned()),
+            fingerprint: Some(format!("fp-{number}")),
+            ..old.clone()
+        };
+        old.status = Some("replaced".to_owned());
+        old.replaced_by = Some(id.clone());
+        let old = old.clone();
+        state.tokens.insert(id.clone(), new);
+        state.sent.push(event("token.replaced", &Session::default(), Some(&old)));
         Some(id)
     }
 
@@ -191,6 +221,7 @@ impl State {
 
     fn delete(&mut self, id: &str) -> Answer {
         match self.tokens.get_mut(id) {
+            Some(Token { replaced_by: Some(_), .. }) => (409, json!({"error": "replaced"})),
             Some(token) if token.status.as_deref() == Some("active") => {
                 token.status = Some("revoked".to_owned());
                 (200, json!(token))

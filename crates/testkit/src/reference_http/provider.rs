@@ -31,7 +31,9 @@ const NAME: &str = "HTTP reference";
 const BASE_URL: &str = "https://reference.example";
 
 /// The error codes that mean something to us.
-const CODES: [&str; 2] = ["not_found", "over"];
+const CODES: [&str; 3] = ["not_found", "over", "replaced"];
+/// How many replacements of a token are followed.
+const LONGEST_CHAIN: usize = 8;
 
 /// One account at the reference gateway.
 pub struct HttpProvider {
@@ -155,6 +157,28 @@ impl HttpProvider {
         value.and_then(|value| serde_json::from_value(value).ok()).ok_or_else(|| unreadable(effect, fault))
     }
 
+    /// The token that is now where this one was.
+    async fn current(&self, cx: &CallContext, token: &str) -> Result<Token> {
+        let contradiction = || Error::new(ErrorKind::GatewayProtocol, "the gateway's token makes no sense");
+        let mut id = token.to_owned();
+        for _ in 0..LONGEST_CHAIN {
+            let path = format!("/tokens/{}", plain(&id)?);
+            let token: Token = self.call(cx, Effect::Repeatable, Method::GET, &path, None::<&()>).await?;
+            if token.id.as_deref() != Some(id.as_str()) {
+                return Err(contradiction());
+            }
+            let Some(next) = token.replaced_by.clone() else { return Ok(token) };
+            id = next;
+        }
+        Err(contradiction())
+    }
+
+    async fn delete(&self, cx: &CallContext, token: &str) -> Result<Deletion> {
+        let path = format!("/tokens/{}", plain(token)?);
+        self.call::<Token>(cx, Effect::Repeatable, Method::DELETE, &path, None::<&()>).await?;
+        Ok(Deletion::Deleted)
+    }
+
     async fn session(
         &self,
         cx: &CallContext,
@@ -204,6 +228,10 @@ fn code(error: &Error) -> Option<&str> {
     error.fault().and_then(|fault| fault.code.as_deref())
 }
 
+fn already_gone(error: Error) -> Result<Deletion> {
+    if code(&error) == Some("not_found") { Ok(Deletion::AlreadyGone) } else { Err(error) }
+}
+
 fn to_session(session: Session) -> Result<ProviderSession> {
     let contradiction = || Error::new(ErrorKind::GatewayProtocol, "the gateway's session has no id");
     let status = match session.status.as_deref() {
@@ -228,6 +256,7 @@ fn to_session(session: Session) -> Result<ProviderSession> {
 
 fn to_method(token: Token) -> Option<ProviderMethod> {
     let status = match token.status.as_deref() {
+        Some("pending") => ProviderMethodStatus::Pending,
         Some("active") => ProviderMethodStatus::Active,
         Some("revoked") => ProviderMethodStatus::Revoked,
         _ => ProviderMethodStatus::Unknown,
@@ -293,18 +322,24 @@ impl TokenizationProvider for HttpProvider {
     }
 
     async fn fetch_method(&self, cx: &CallContext, token: TokenRef) -> Result<ProviderMethod> {
-        let path = format!("/tokens/{}", plain(token.token.expose_secret())?);
-        let token: Token = self.call(cx, Effect::Repeatable, Method::GET, &path, None::<&()>).await?;
-        to_method(token)
-            .ok_or_else(|| Error::new(ErrorKind::GatewayProtocol, "the gateway's token has no id"))
+        let asked = token.token.expose_secret();
+        let current = self.current(cx, asked).await?;
+        let replaced = current.id.as_deref() != Some(asked);
+        let mut method = to_method(current)
+            .ok_or_else(|| Error::new(ErrorKind::GatewayProtocol, "the gateway's token has no id"))?;
+        method.replaces = replaced.then(|| token.token.clone());
+        Ok(method)
     }
 
     async fn delete_method(&self, cx: &CallContext, token: TokenRef) -> Result<Deletion> {
-        let path = format!("/tokens/{}", plain(token.token.expose_secret())?);
-        match self.call::<Token>(cx, Effect::Repeatable, Method::DELETE, &path, None::<&()>).await {
-            Ok(_) => Ok(Deletion::Deleted),
-            Err(error) if code(&error) == Some("not_found") => Ok(Deletion::AlreadyGone),
-            Err(error) => Err(error),
+        match self.delete(cx, token.token.expose_secret()).await {
+            // Gone is only what nothing has taken the place of.
+            Err(error) if code(&error) == Some("replaced") => {
+                let current = self.current(cx, token.token.expose_secret()).await?;
+                let deleted = self.delete(cx, current.id.as_deref().unwrap_or_default()).await;
+                deleted.or_else(already_gone)
+            }
+            outcome => outcome.or_else(already_gone),
         }
     }
 

@@ -10,8 +10,8 @@ use futures::future::join_all;
 
 use super::Trial;
 use super::samples::{
-    NOW, customer, customer_and_session, delivery, gateway, method, other_tenant, session, tenant, vault_key,
-    vault_record,
+    NOW, customer, customer_and_session, delivery, fingerprint, gateway, method, other_tenant, session,
+    tenant, vault_key, vault_record,
 };
 
 pub(super) fn trials() -> Vec<Trial> {
@@ -21,6 +21,7 @@ pub(super) fn trials() -> Vec<Trial> {
         ("a refused commit leaves nothing behind", |store| Box::pin(atomic(store))),
         ("a row about somebody who is gone is refused", |store| Box::pin(orphans(store))),
         ("a deleted method frees its place", |store| Box::pin(freed(store))),
+        ("a method moves to another token in one commit", |store| Box::pin(moved(store))),
         ("one default moves in one commit", |store| Box::pin(default_moves(store))),
         ("one of fifty equal inserts wins", |store| Box::pin(racing_inserts(store))),
         ("one of fifty equal updates wins", |store| Box::pin(racing_updates(store))),
@@ -157,6 +158,45 @@ async fn freed(store: Arc<dyn Store>) {
         commit(&*store, methods(vec![Write::Insert(method(&session, "t-1", "i-1"))])).await,
         Commit::Applied
     );
+}
+
+/// Its gateway replaced its token: the method is found by the new one, and the sealed old one is gone.
+async fn moved(store: Arc<dyn Store>) {
+    let (owner, session) = customer_and_session(&*store).await;
+    let key = vault_key(tenant(), &owner.id.to_string());
+    let (old, new) = (vault_record(&key, "token", "old"), vault_record(&key, "token", "new"));
+    let before = PaymentMethod { token: Some(old.id), ..method(&session, "t-1", "i-1") };
+    let saved = Changes {
+        vault_keys: vec![Write::Insert(key)],
+        vault: vec![Write::Insert(old.clone())],
+        methods: vec![Write::Insert(before.clone())],
+        ..Changes::default()
+    };
+    assert_eq!(commit(&*store, saved).await, Commit::Applied);
+    let after = PaymentMethod {
+        token: Some(new.id),
+        token_fingerprint: fingerprint("t-2"),
+        instrument_fingerprint: fingerprint("i-2"),
+        version: 2,
+        ..before.clone()
+    };
+    let changes = Changes {
+        vault: vec![Write::Insert(new.clone())],
+        methods: vec![Write::Update(after.clone())],
+        vault_deletes: vec![(tenant(), old.id)],
+        ..Changes::default()
+    };
+    assert_eq!(commit(&*store, changes).await, Commit::Applied);
+    let by_token =
+        async |text| store.method_by_token(&tenant(), &gateway(), &fingerprint(text)).await.unwrap();
+    assert_eq!((by_token("t-1").await, by_token("t-2").await), (None, Some(after.clone())));
+    let by_instrument = async |text| {
+        let instrument = fingerprint(text);
+        store.method_by_instrument(&tenant(), &gateway(), owner.id, &instrument, before.usage).await.unwrap()
+    };
+    assert_eq!((by_instrument("i-1").await, by_instrument("i-2").await), (None, Some(after)));
+    assert_eq!(store.vault_record(&tenant(), old.id).await.unwrap(), None);
+    assert_eq!(store.vault_record(&tenant(), new.id).await.unwrap(), Some(new));
 }
 
 async fn default_moves(store: Arc<dyn Store>) {

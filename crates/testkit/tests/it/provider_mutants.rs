@@ -93,6 +93,9 @@ pub(crate) enum Flaw {
     FailsOnUnknownTokens,
     GivesUpDeleting,
     CallsEverythingActive,
+    TakesPendingForActive,
+    DoesNotSayWhatItReplaces,
+    DeletesOnlyWhatWasReplaced,
     PrintsItsKey,
     PrintsTokensInErrors,
     LogsLinks,
@@ -118,6 +121,8 @@ pub(crate) const FLAWS: &[(Flaw, Proof, &[&str])] = &[
             "deleting twice is no error",
             "an unknown token is gone",
             "a deletion is tried until it is done",
+            "a replaced token is the same method",
+            "a deletion reaches the token in its place",
         ],
     ),
     (Flaw::IgnoresUnknownKeys, Proof::Token, &["settings are strict and errors show no value"]),
@@ -137,6 +142,7 @@ pub(crate) const FLAWS: &[(Flaw, Proof, &[&str])] = &[
             "a completion after the end is real",
             "repeated webhooks are one",
             "webhooks may come in any order",
+            "a replaced token is the same method",
         ],
     ),
     (
@@ -163,13 +169,21 @@ pub(crate) const FLAWS: &[(Flaw, Proof, &[&str])] = &[
             "an unknown token is gone",
             "a deletion is tried until it is done",
             "what the bank takes back is revoked here",
+            "what is usable later is pending until then",
+            "a replaced token is the same method",
+            "a deletion reaches the token in its place",
             "nothing prints a secret",
         ],
     ),
     (
         Flaw::ReadsNoTokenEvents,
         Proof::Token,
-        &["any one webhook of a completion is enough", "what the bank takes back is revoked here"],
+        &[
+            "any one webhook of a completion is enough",
+            "what the bank takes back is revoked here",
+            "what is usable later is pending until then",
+            "a replaced token is the same method",
+        ],
     ),
     (
         Flaw::SendsCustomersAway,
@@ -313,11 +327,22 @@ pub(crate) const FLAWS: &[(Flaw, Proof, &[&str])] = &[
     (
         Flaw::FailsToDeleteTwice,
         Proof::Token,
-        &["deleting twice is no error", "a deletion is tried until it is done"],
+        &[
+            "deleting twice is no error",
+            "a deletion is tried until it is done",
+            "a deletion reaches the token in its place",
+        ],
     ),
     (Flaw::FailsOnUnknownTokens, Proof::Token, &["an unknown token is gone"]),
     (Flaw::GivesUpDeleting, Proof::Token, &["a deletion is tried until it is done"]),
     (Flaw::CallsEverythingActive, Proof::Token, &["what the bank takes back is revoked here"]),
+    (Flaw::TakesPendingForActive, Proof::Token, &["what is usable later is pending until then"]),
+    (Flaw::DoesNotSayWhatItReplaces, Proof::Token, &["a replaced token is the same method"]),
+    (
+        Flaw::DeletesOnlyWhatWasReplaced,
+        Proof::Token,
+        &["a deletion is tried until it is done", "a deletion reaches the token in its place"],
+    ),
     (Flaw::PrintsItsKey, Proof::Token, &["nothing prints a secret"]),
     (Flaw::PrintsTokensInErrors, Proof::Token, &["nothing prints a secret"]),
     (Flaw::LogsLinks, Proof::Token, &["nothing prints a secret"]),
@@ -365,6 +390,11 @@ impl Mutant {
             Flaw::HasNoFingerprint => session.methods.iter_mut().for_each(|method| method.fingerprint = None),
             Flaw::SavesNoDisplay => {
                 session.methods.iter_mut().for_each(|method| method.display = Display::default());
+            }
+            Flaw::TakesPendingForActive => {
+                let pending = |method: &&mut ProviderMethod| method.status == ProviderMethodStatus::Pending;
+                let pending = session.methods.iter_mut().filter(pending);
+                pending.for_each(|method| method.status = ProviderMethodStatus::Active);
             }
             Flaw::DoesNotKnowExpired if session.status == ProviderSessionStatus::Expired => {
                 session.status = ProviderSessionStatus::Unknown;
@@ -655,6 +685,7 @@ impl TokenizationProvider for Mutant {
         })?;
         match self.flaw {
             Flaw::CallsEverythingActive => method.status = ProviderMethodStatus::Active,
+            Flaw::DoesNotSayWhatItReplaces => method.replaces = None,
             Flaw::NamesAnotherChannel => "OTHER".clone_into(&mut method.channel),
             Flaw::SavesNoDisplay => method.display = Display::default(),
             _ => {}
@@ -663,13 +694,18 @@ impl TokenizationProvider for Mutant {
     }
 
     async fn delete_method(&self, cx: &CallContext, token: TokenRef) -> Result<Deletion> {
-        let status = self.inner.fetch_method(cx, token.clone());
+        let status = || self.inner.fetch_method(cx, token.clone());
         match self.flaw {
             Flaw::DeletesOnlyInWords => return Ok(Deletion::Deleted),
             Flaw::FailsToDeleteTwice
-                if status.await.is_ok_and(|method| method.status == ProviderMethodStatus::Revoked) =>
+                if status().await.is_ok_and(|method| method.status == ProviderMethodStatus::Revoked) =>
             {
                 return Err(Error::new(ErrorKind::GatewayRejected, "the flaw speaks"));
+            }
+            Flaw::DeletesOnlyWhatWasReplaced
+                if status().await.is_ok_and(|method| method.replaces.is_some()) =>
+            {
+                return Ok(Deletion::AlreadyGone);
             }
             Flaw::FailsOnUnknownTokens => {
                 self.inner.fetch_method(cx, token.clone()).await?;
@@ -801,6 +837,18 @@ impl Driver for MutantDriver {
 
     async fn complete(&self, session: &str, card: Card) -> Option<String> {
         self.inner.complete(session, card).await
+    }
+
+    async fn complete_pending(&self, session: &str, card: Card) -> Option<String> {
+        self.inner.complete_pending(session, card).await
+    }
+
+    async fn activate(&self, token: &str) -> bool {
+        self.inner.activate(token).await
+    }
+
+    async fn replace(&self, token: &str) -> Option<String> {
+        self.inner.replace(token).await
     }
 
     async fn decline(&self, session: &str) -> bool {
