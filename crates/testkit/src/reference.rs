@@ -119,18 +119,12 @@ impl TokenizationProvider for ReferenceProvider {
         }
         let body: serde_json::Value =
             serde_json::from_slice(&delivery.body).map_err(|_| WebhookRejection::Unreadable)?;
-        let text = |key: &str| body.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
-        let name = text("event").ok_or(WebhookRejection::Unreadable)?;
-        let key =
-            format!("{name}:{}:{}", text("session").unwrap_or_default(), text("token").unwrap_or_default());
-        let subject = match (text("token"), text("session")) {
-            (Some(token), _) => EventSubject::Method { token, merchant_reference: text("reference") },
-            (None, Some(session)) => {
-                EventSubject::Session { reference: Some(session), merchant_reference: text("reference") }
-            }
-            (None, None) => EventSubject::Other,
+        // One event, or several in a list.
+        let events = match body.get("events").and_then(serde_json::Value::as_array) {
+            Some(events) => events.iter().map(event).collect::<Option<_>>(),
+            None => event(&body).map(|event| vec![event]),
         };
-        Ok(WebhookBatch::new(Trust::Hint, vec![ProviderEvent::new(name, key, subject)]))
+        Ok(WebhookBatch::new(Trust::Hint, events.ok_or(WebhookRejection::Unreadable)?))
     }
 
     async fn fetch_method(&self, _cx: &CallContext, token: TokenRef) -> Result<ProviderMethod> {
@@ -144,6 +138,20 @@ impl TokenizationProvider for ReferenceProvider {
     async fn check(&self, _cx: &CallContext) -> Result<()> {
         self.gateway.take_trouble("check").await.map_or(Ok(()), Err)
     }
+}
+
+fn event(body: &serde_json::Value) -> Option<ProviderEvent> {
+    let text = |key: &str| body.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
+    let name = text("event")?;
+    let key = format!("{name}:{}:{}", text("session").unwrap_or_default(), text("token").unwrap_or_default());
+    let subject = match (text("token"), text("session")) {
+        (Some(token), _) => EventSubject::Method { token, merchant_reference: text("reference") },
+        (None, Some(session)) => {
+            EventSubject::Session { reference: Some(session), merchant_reference: text("reference") }
+        }
+        (None, None) => EventSubject::Other,
+    };
+    Some(ProviderEvent::new(name, key, subject))
 }
 
 /// The reference provider needs no network; a transport that is used anyway is a defect.

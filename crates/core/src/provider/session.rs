@@ -56,7 +56,8 @@ pub struct CreateSession {
     pub customer_reference: String,
     /// Who the customer is.
     pub customer: CustomerProfile,
-    /// The gateway's own customer, where [`super::CustomerDirectory`] made one.
+    /// The gateway's own customer, where [`super::CustomerDirectory`] made one or the gateway itself did, in a
+    /// session that this customer completed before.
     pub gateway_customer: Option<String>,
     /// What the method will be used for.
     pub usage: Usage,

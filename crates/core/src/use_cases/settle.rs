@@ -59,6 +59,7 @@ impl Billfold {
                 settled.details.payment_methods.push(saved);
             }
             settled.details.failure = None;
+            self.learn_customer(gateway, session, observed, &mut changes).await?;
         }
         if status.is_final() {
             changes.vault_deletes.extend(settled.next.take().map(|next| (settled.tenant.clone(), next)));
@@ -72,6 +73,23 @@ impl Billfold {
         }
         changes.sessions.push(Write::Update(settled.clone()));
         Ok((changes, settled))
+    }
+
+    /// Remembers the customer that the gateway made in a session, for the next one. Where Billfold makes them it
+    /// did so before.
+    async fn learn_customer(
+        &self,
+        gateway: &Gateway,
+        session: &Session,
+        observed: &ProviderSession,
+        changes: &mut Changes,
+    ) -> Result<()> {
+        let Session { tenant, gateway: name, customer_id, .. } = session;
+        let Some(made) = &observed.echo.customer else { return Ok(()) };
+        if self.store().gateway_customer(tenant, name, *customer_id).await?.is_none() {
+            changes.gateway_customers.push(self.gateway_customer(gateway, *customer_id, made));
+        }
+        Ok(())
     }
 
     /// Adds a saved method to the changes: a new one, or the one that its token or its instrument

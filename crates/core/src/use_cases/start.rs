@@ -284,35 +284,45 @@ impl Billfold {
         Ok((observed, known))
     }
 
-    /// The gateway's id of the customer: stored before the first session is created, used ever after.
+    /// The gateway's id of the customer: stored before the first session is created, used ever after. Where a
+    /// gateway makes its customers itself, it is the one of the first session that was completed.
     async fn ensure_gateway_customer(
         &self,
         gateway: &Gateway,
         customer: &Customer,
         profile: &CustomerProfile,
     ) -> Result<Option<String>> {
-        let Some(directory) = gateway.provider.customers() else { return Ok(None) };
         let stored = self.store().gateway_customer(&gateway.tenant, &gateway.name, customer.id).await?;
         if let Some(stored) = stored {
             return Ok(Some(stored.reference));
         }
+        let Some(directory) = gateway.provider.customers() else { return Ok(None) };
         // The account may be shared by several installations in time, so the key names the customer alone.
         let cx = gateway.context(self.clock(), customer.id.to_string());
         let ensure = EnsureCustomer::new(customer.id.to_string(), profile.clone());
         let reference = gateway.guard("ensure_customer", directory.ensure(&cx, ensure)).await?;
-        let row = GatewayCustomer {
-            tenant: gateway.tenant.clone(),
-            gateway: gateway.name.clone(),
-            customer_id: customer.id,
-            reference: reference.clone(),
-            created_at: self.now(),
-        };
+        let row = self.gateway_customer(gateway, customer.id, &reference);
         let changes = Changes { gateway_customers: vec![row], ..Changes::default() };
         if self.store().commit(changes).await? == Commit::Applied {
             return Ok(Some(reference));
         }
         let stored = self.store().gateway_customer(&gateway.tenant, &gateway.name, customer.id).await?;
         Ok(Some(stored.map_or(reference, |stored| stored.reference)))
+    }
+
+    pub(super) fn gateway_customer(
+        &self,
+        gateway: &Gateway,
+        customer_id: CustomerId,
+        reference: &str,
+    ) -> GatewayCustomer {
+        GatewayCustomer {
+            tenant: gateway.tenant.clone(),
+            gateway: gateway.name.clone(),
+            customer_id,
+            reference: reference.to_owned(),
+            created_at: self.now(),
+        }
     }
 
     /// Stores what the gateway answered. A webhook may have been quicker: then the session is

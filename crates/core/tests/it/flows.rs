@@ -7,6 +7,7 @@ use billfold_core::error::Retry;
 use billfold_core::payment_method::PaymentMethodStatus;
 use billfold_core::provider::{Echo, ProviderMethodStatus, ProviderSessionStatus};
 use billfold_core::session::{SessionStatus, Via};
+use billfold_core::view::SessionView;
 use billfold_testkit::reference::{Instrument, Trouble};
 
 use crate::support::{World, link, request};
@@ -181,4 +182,63 @@ async fn a_completion_beats_a_cancellation() {
     world.completed("ref-0001").await;
     world.work().await;
     assert_eq!(world.session(session.id).await.status, SessionStatus::Completed);
+}
+
+/// A gateway that makes its customers itself, in its sessions: the first completed one's is used ever after.
+#[tokio::test]
+async fn a_customer_that_the_gateway_made_is_used_again() {
+    let world = World::new();
+    let made = |session: &str, customer: &str, ours: &SessionView| {
+        let echo =
+            Echo { reference: Some(ours.id.to_string()), customer: Some(customer.into()), ..Echo::default() };
+        world.gateway.set_echo(session, echo);
+    };
+    // Two sessions are open when none is completed: neither has a customer.
+    let (first, second) = (world.start("c-1").await, world.start("c-1").await);
+    made("ref-0001", "their-1", &first);
+    made("ref-0002", "their-2", &second);
+    world.gateway.complete("ref-0002", Instrument::card("tok-2", "fp-2"));
+    world.completed("ref-0002").await;
+    world.work().await;
+    world.gateway.complete("ref-0001", Instrument::card("tok-1", "fp-1"));
+    world.completed("ref-0001").await;
+    world.work().await;
+    for session in [&first, &second] {
+        assert_eq!(world.session(session.id).await.status, SessionStatus::Completed);
+    }
+    assert_eq!(world.gateway.session_customer("ref-0001"), None);
+    // The third is for the customer of the one that was completed first, and nobody else's answer is believed.
+    let third = world.start("c-1").await;
+    assert_eq!(world.gateway.session_customer("ref-0003").as_deref(), Some("their-2"));
+    made("ref-0003", "their-3", &third);
+    world.gateway.complete("ref-0003", Instrument::card("tok-3", "fp-3"));
+    world.completed("ref-0003").await;
+    world.work().await;
+    assert_eq!(world.session(third.id).await.status, SessionStatus::Active);
+    assert_eq!(world.methods(&third).await.len(), 2);
+    // Another customer has nothing to do with it.
+    world.start("c-2").await;
+    assert_eq!(world.gateway.session_customer("ref-0004"), None);
+}
+
+/// Sessions of one customer that are completed at the same moment, each with a customer of its own there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_the_customers_that_a_gateway_made_is_kept() {
+    let world = World::new();
+    for number in 1..=4 {
+        let session = world.start("c-1").await;
+        let (theirs, customer) = (format!("ref-{number:04}"), format!("their-{number}"));
+        let reference = Some(session.id.to_string());
+        world.gateway.set_echo(&theirs, Echo { reference, customer: Some(customer), ..Echo::default() });
+        world.gateway.complete(&theirs, Instrument::card(&format!("tok-{number}"), &format!("fp-{number}")));
+        world.completed(&theirs).await;
+    }
+    let worked = futures::future::join_all((0..4).map(|_| world.billfold.process(1))).await;
+    assert!(worked.iter().all(Result::is_ok), "{worked:?}");
+    world.work().await;
+    let fifth = world.start("c-1").await;
+    assert_eq!(world.methods(&fifth).await.len(), 4);
+    assert!(
+        world.gateway.session_customer("ref-0005").is_some_and(|customer| customer.starts_with("their-"))
+    );
 }

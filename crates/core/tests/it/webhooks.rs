@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use billfold_core::ErrorKind;
 use billfold_core::payment_method::PaymentMethodStatus;
+use billfold_core::provider::ProviderMethodStatus;
 use billfold_core::session::SessionStatus;
 use billfold_core::store::{DeliveryState, Page};
 use billfold_testkit::reference::{Instrument, Trouble};
@@ -157,6 +158,38 @@ async fn a_gateway_that_is_down_or_a_provider_that_panics_only_delays() {
     }
     assert_eq!(states(&world).await, [DeliveryState::Done]);
     assert_eq!(world.methods(&session).await.len(), 1);
+}
+
+/// Some gateways tell of everything that happened to an object in one delivery.
+#[tokio::test]
+async fn of_each_object_in_a_delivery_its_gateway_is_asked_once() {
+    let world = World::new();
+    let session = world.save("c-1", Instrument::card("tok-1", "fp-1")).await;
+    let other = world.save("c-2", Instrument::card("tok-2", "fp-2")).await;
+    let before = world.gateway.calls().len();
+    for token in ["tok-1", "tok-2"] {
+        world.gateway.set_token(token, ProviderMethodStatus::Expired);
+    }
+    let event = |name: &str, token: &str| json!({"event": name, "token": token});
+    let events = [
+        event("token.created", "tok-1"),
+        event("token.expired", "tok-2"),
+        event("token.expired", "tok-1"),
+        json!({"event": "account.painted"}),
+        event("token.created", "tok-1"),
+    ];
+    world.deliver(json!({"events": events})).await.unwrap();
+    world.work().await;
+    assert_eq!(world.gateway.calls()[before..], ["fetch_method", "fetch_method"]);
+    for session in [&session, &other] {
+        assert_eq!(world.methods(session).await[0].status, PaymentMethodStatus::Expired);
+    }
+    world.deliver(json!({"events": []})).await.unwrap();
+    world.work().await;
+    let mut states = states(&world).await;
+    states.sort_by_key(|state| state.as_str());
+    assert_eq!(states[..3], [DeliveryState::Done; 3]);
+    assert_eq!(states[3], DeliveryState::Ignored, "an empty delivery");
 }
 
 proptest! {

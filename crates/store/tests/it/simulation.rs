@@ -61,7 +61,8 @@ fn broken_by(flaw: Flaw) -> &'static [&'static str] {
         Flaw::KeepsTokens => &["I3", "I16"],
         Flaw::ShredsNothing => &["I16"],
         Flaw::ShowsTokens => &["I11"],
-        Flaw::MixesCustomers => &["I3", "I12", "I16"],
+        // I1 when the wrong customer is erased, and the webhook that is about them by mistake with them.
+        Flaw::MixesCustomers => &["I1", "I3", "I12", "I16"],
         Flaw::DropsEvents | Flaw::DoublesEvents => &["I7"],
         Flaw::ForgetsAudit => &["I10"],
     }

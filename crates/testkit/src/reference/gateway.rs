@@ -56,6 +56,8 @@ pub enum Trouble {
 struct Stored {
     session: ProviderSession,
     return_address: url::Url,
+    /// The gateway's customer for whom it was asked.
+    customer: Option<String>,
     instruments: Vec<Instrument>,
 }
 
@@ -112,6 +114,11 @@ impl ReferenceGateway {
     /// Where a session's customer returns to.
     pub fn return_address(&self, session: &str) -> Option<url::Url> {
         self.state().sessions.get(session).map(|stored| stored.return_address.clone())
+    }
+
+    /// The gateway's customer for whom a session was asked.
+    pub fn session_customer(&self, session: &str) -> Option<String> {
+        self.state().sessions.get(session)?.customer.clone()
     }
 
     /// Where a token stands.
@@ -221,6 +228,7 @@ impl ReferenceGateway {
             let mut stored = Stored {
                 session: session.clone(),
                 return_address: request.success_url.clone(),
+                customer: request.gateway_customer.clone(),
                 instruments: Vec::new(),
             };
             if let Some(instrument) = state.complete_on_create.clone() {
