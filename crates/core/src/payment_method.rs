@@ -15,7 +15,7 @@ pub struct Display {
     /// Card scheme, wallet or bank, for people: `Visa`, `OVO`, `BRI`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brand: Option<String>,
-    /// The last four digits of the card or account.
+    /// The last four digits of the card or account; fewer where the gateway shows no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last4: Option<String>,
     /// Month of expiry, 1 to 12.
@@ -24,7 +24,7 @@ pub struct Display {
     /// Year of expiry, four digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiry_year: Option<u16>,
-    /// `credit`, `debit` or `prepaid`.
+    /// `credit`, `debit` or `prepaid`; of a bank account `checking` or `savings`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub funding: Option<String>,
     /// The bank that issued the card.
