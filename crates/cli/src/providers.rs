@@ -9,5 +9,6 @@ macro_rules! link {
 }
 
 link!("adyen", adyen);
+link!("gocardless", gocardless);
 link!("stripe", stripe);
 link!("xendit", xendit);

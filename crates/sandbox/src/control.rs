@@ -32,7 +32,7 @@ pub struct CompleteSession {
     pub channel_code: Option<String>,
     /// A test card's number, or the account number of a bank debit.
     pub card_number: Option<String>,
-    /// The token's status; `ACTIVE` when left out.
+    /// The token's status; the one that tokens of this gateway begin with when left out.
     pub token_status: Option<String>,
 }
 

@@ -116,6 +116,8 @@ gateways! {
     Stripe = stripe,
     /// Adyen in test mode.
     Adyen = adyen,
+    /// GoCardless's sandbox.
+    GoCardless = gocardless,
 }
 
 impl Kind {

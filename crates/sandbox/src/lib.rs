@@ -10,7 +10,7 @@
 //!   shapes the webhook channel and shows every request that was received.
 //!
 //! The hosted page is plain HTML without scripts, so an HTTP client can play the customer: `POST`
-//! its forms with the fields `channel`, `card-number`, `card-expiry-month`, `card-expiry-year`,
+//! its forms with the fields `channel`, `branch-code`, `card-number`, `card-expiry-month`, `card-expiry-year`,
 //! `card-cvv`, `card-name`, `phone` or `account-number` to `{link}/submit`, and follow the redirects;
 //! a challenge is answered with `decision=approve` or `decision=fail`.
 
@@ -20,6 +20,7 @@ mod control;
 mod delivery;
 mod fault;
 mod gateway;
+mod gocardless;
 mod page;
 mod record;
 mod server;

@@ -80,7 +80,7 @@ fn what_needs_no_database() {
     let providers = stdout_json(&billfold().args(["providers", "--json"]).output().unwrap());
     let kinds: Vec<&Value> =
         providers["data"].as_array().unwrap().iter().map(|provider| &provider["provider"]).collect();
-    assert_eq!(kinds, ["adyen", "stripe", "xendit"]);
+    assert_eq!(kinds, ["adyen", "gocardless", "stripe", "xendit"]);
     let key = stdout_json(&billfold().args(["keys", "generate-root", "--json"]).output().unwrap());
     assert_eq!(key["root_key"].as_str().unwrap().len(), 44);
     let completions = billfold().args(["completions", "bash"]).output().unwrap();
@@ -165,7 +165,11 @@ fn a_wrong_configuration_is_one_line() {
         "base_url: plain HTTP needs development mode",
     );
     let unknown = gateway("").replace("\"xendit\"", "\"acme\"");
-    refused(folder, &unknown, "unknown provider `acme`; this program links adyen, stripe, xendit");
+    refused(
+        folder,
+        &unknown,
+        "unknown provider `acme`; this program links adyen, gocardless, stripe, xendit",
+    );
     let plain =
         gateway("secret_key = \"xnd_development_k\"\ncallback_token = \"t\"").replace("https://", "http://");
     refused(folder, &plain, "billfold.toml: server.public_url: expected the https URL");
@@ -218,7 +222,7 @@ fn the_demo_plays_itself() {
 
 #[test]
 fn the_demo_plays_itself_at_another_gateway() {
-    for (gateway, kind) in [("stripe", "bank_debit"), ("adyen", "card")] {
+    for (gateway, kind) in [("stripe", "bank_debit"), ("adyen", "card"), ("gocardless", "bank_debit")] {
         let output = billfold().args(["demo", "--once", "--json", "--gateway", gateway]).output().unwrap();
         let answer = stdout_json(&output);
         assert_eq!(answer["ok"], true);
