@@ -163,7 +163,10 @@ async fn reordered(world: World) {
     for session in &sessions {
         saved_one(&world, session, Via::Webhook).await;
     }
-    assert_eq!(world.deliveries().await.len(), sent.len(), "different events have one key");
+    let deliveries = world.deliveries().await;
+    assert_eq!(deliveries.len(), sent.len(), "different events have one key");
+    let apart = deliveries.iter().all(|delivery| delivery.conflicts_with.is_none());
+    assert!(apart, "different events have one key: {deliveries:?}");
 }
 
 /// Returns, webhooks and sweeps of several customers, all at once.
