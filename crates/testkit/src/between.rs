@@ -33,8 +33,10 @@ pub trait Between: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// After every call that was made, before its answer is given.
-    async fn after(&self, _call: &'static str) {}
+    /// After every call that was made, before its answer is given; an error is answered instead.
+    async fn after(&self, _call: &'static str) -> StoreResult<()> {
+        Ok(())
+    }
 
     /// Instead of [`Store::commit`].
     async fn commit(&self, store: &dyn Store, changes: Changes) -> StoreResult<Commit> {
@@ -102,13 +104,13 @@ macro_rules! behind {
             $(async fn $between(&self, $($b: $bt),*) -> StoreResult<$br> {
                 self.between.before(stringify!($between)).await?;
                 let answer = self.between.$between(self.store.as_ref(), $($b),*).await;
-                self.between.after(stringify!($between)).await;
+                self.between.after(stringify!($between)).await?;
                 answer
             })*
             $(async fn $through(&self, $($t: $tt),*) -> StoreResult<$tr> {
                 self.between.before(stringify!($through)).await?;
                 let answer = self.store.$through($($t),*).await;
-                self.between.after(stringify!($through)).await;
+                self.between.after(stringify!($through)).await?;
                 answer
             })*
         }

@@ -9,6 +9,7 @@
 //! - [`reference_http`]: a gateway that speaks HTTP in memory, its provider and its driver, for the suite.
 //! - [`vault`]: a vault under a random root key, and a root key whose service comes and goes.
 //! - [`between`]: a store whose answers a test changes.
+//! - [`failpoints`]: one story in which every step fails, crashes or happens twice.
 //! - [`simulation`]: whole worlds, replayed from a seed, with everything that goes wrong in them.
 //! - [`filled`]: a database with something of everything, and what must be found there later.
 //! - [`postgres`], [`browser`]: what tests need from the machine, started and ended with them.
@@ -17,6 +18,7 @@
 
 pub mod between;
 pub mod browser;
+pub mod failpoints;
 #[cfg(feature = "fake")]
 pub mod fake;
 #[cfg(feature = "fake-kms")]

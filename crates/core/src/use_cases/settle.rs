@@ -54,7 +54,13 @@ impl Billfold {
         settled.status = status;
         settled.provider_reference.get_or_insert_with(|| observed.reference.clone());
         if status == SessionStatus::Completed {
-            for method in &observed.methods {
+            for (index, method) in observed.methods.iter().enumerate() {
+                let token = method.token.token.expose_secret();
+                let named = |earlier: &ProviderMethod| earlier.token.token.expose_secret() == token;
+                // A gateway that names a token twice means one method.
+                if observed.methods.iter().take(index).any(named) {
+                    continue;
+                }
                 let saved = self.save_method(gateway, session, method, &mut changes).await?;
                 settled.details.payment_methods.push(saved);
             }

@@ -55,3 +55,10 @@ async fn every_kind_of_trouble_is_met() {
     let never_met: Vec<&str> = kinds.into_iter().filter(|kind| !all.contains(kind)).collect();
     assert!(never_met.is_empty(), "never met: {never_met:?}");
 }
+
+#[tokio::test]
+async fn every_step_may_fail_crash_or_happen_twice() {
+    let tellings = billfold_testkit::failpoints::hold(1, fresh).await;
+    println!("{tellings} tellings ended alike");
+    assert!(tellings > 500, "only {tellings}");
+}

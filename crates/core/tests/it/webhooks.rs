@@ -96,6 +96,19 @@ async fn the_same_event_id_with_another_content_is_kept_beside_the_first() {
 }
 
 #[tokio::test]
+async fn a_token_that_the_gateway_names_twice_is_one_method() {
+    let world = World::new();
+    let session = world.start("c-1").await;
+    for _ in 0..2 {
+        world.gateway.complete("ref-0001", Instrument::card("tok-1", "fp-1"));
+    }
+    world.completed("ref-0001").await;
+    world.work().await;
+    assert_eq!(world.session(session.id).await.status, SessionStatus::Completed);
+    assert_eq!(world.methods(&session).await.len(), 1);
+}
+
+#[tokio::test]
 async fn copies_at_the_same_moment_are_all_acknowledged_and_counted() {
     let world = World::new();
     let session = world.start("c-1").await;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use billfold_store::{StoreOptions, connect};
+use billfold_testkit::failpoints;
 use billfold_testkit::postgres::ThrowAwayPostgres;
 use billfold_testkit::simulation::{Database, Flaw, catches, hold, run};
 use tempfile::TempDir;
@@ -80,4 +81,25 @@ async fn every_flaw_is_found_out() {
         let seen = broken.iter().any(|one| expected.contains(&one.as_str()));
         assert!(seen, "{flaw:?} breaks {expected:?}: {}", caught.report());
     }
+}
+
+#[tokio::test]
+async fn every_step_on_sqlite_may_fail_crash_or_happen_twice() {
+    let tellings = failpoints::hold(5, sqlite).await;
+    println!("{tellings} tellings ended alike");
+    assert!(tellings > 100, "only {tellings}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn steps_on_postgres_may_fail_crash_or_happen_twice() {
+    if ThrowAwayPostgres::database().await.is_none() {
+        return;
+    }
+    let tellings = failpoints::hold(30, || async {
+        let database = ThrowAwayPostgres::database().await.unwrap();
+        let store = connect(&database.url, &StoreOptions::default()).await.unwrap();
+        store.migrate().await.unwrap();
+        Database { store, files: None }
+    });
+    println!("{} tellings ended alike", tellings.await);
 }

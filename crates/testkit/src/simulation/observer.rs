@@ -103,12 +103,13 @@ impl Between for Watch {
         Ok(())
     }
 
-    async fn after(&self, call: &'static str) {
+    async fn after(&self, call: &'static str) -> StoreResult<()> {
         self.0.gate.work(false);
         // Reads change nothing, so whether a caller stops before or after them is the same.
         if call == "commit" || call == "vault_put" || call.starts_with("claim") {
             self.0.gate.pass("answer").await;
         }
+        Ok(())
     }
 
     async fn commit(&self, store: &dyn Store, changes: Changes) -> StoreResult<Commit> {
