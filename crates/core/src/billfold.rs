@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::gateway::Gateway;
 use crate::name::{GatewayName, TenantId};
 use crate::outgoing::WebhookSender;
+use crate::routing::{RoutingRule, check_rules};
 use crate::schedule::Schedule;
 use crate::store::{Changes, Commit, Store, StoreResult};
 use crate::use_cases::KnownKeys;
@@ -30,6 +31,7 @@ struct Inner {
     store: Arc<dyn Store>,
     vault: Vault,
     gateways: BTreeMap<GatewayName, Gateway>,
+    rules: Vec<RoutingRule>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     public_url: Url,
@@ -47,6 +49,7 @@ pub struct BillfoldBuilder {
     store: Arc<dyn Store>,
     vault: Vault,
     gateways: Vec<Gateway>,
+    rules: Vec<RoutingRule>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     public_url: Url,
@@ -65,6 +68,7 @@ impl Billfold {
             store,
             vault,
             gateways: Vec::new(),
+            rules: Vec::new(),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             public_url,
@@ -102,6 +106,11 @@ impl Billfold {
     /// Every gateway of every tenant, by name.
     pub fn all_gateways(&self) -> impl Iterator<Item = &Gateway> {
         self.inner.gateways.values()
+    }
+
+    /// A tenant's rules for choosing a gateway, in their order.
+    pub(crate) fn rules(&self, tenant: &TenantId) -> Vec<&RoutingRule> {
+        self.inner.rules.iter().filter(|rule| rule.tenant == *tenant).collect()
     }
 
     /// Waits until a webhook or a deletion left work for [`Billfold::process`] or
@@ -189,6 +198,12 @@ impl BillfoldBuilder {
         self
     }
 
+    /// Rules that choose a gateway for requests that name none, the first that counts first.
+    pub fn routing(mut self, rules: Vec<RoutingRule>) -> Self {
+        self.rules = rules;
+        self
+    }
+
     /// Replaces the machine's clock.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -232,7 +247,7 @@ impl BillfoldBuilder {
         self
     }
 
-    /// The finished value. Two gateways of one name are a configuration error.
+    /// The finished value. Two gateways of one name are a configuration error, and so are rules that cannot work.
     pub fn build(self) -> Result<Billfold> {
         let mut gateways = BTreeMap::new();
         for gateway in self.gateways {
@@ -241,6 +256,11 @@ impl BillfoldBuilder {
                 return Err(Error::new(ErrorKind::Configuration, format!("two gateways are named `{name}`")));
             }
         }
+        let known = gateways.values().map(|gateway| (&gateway.name, &gateway.tenant, gateway.mode));
+        check_rules(&self.rules, known).map_err(|wrong| {
+            let message = format!("routing[{}].{}: {}", wrong.index, wrong.key, wrong.problem);
+            Error::new(ErrorKind::Configuration, message)
+        })?;
         if self.public_url.cannot_be_a_base() {
             return Err(Error::new(ErrorKind::Configuration, "the public URL must be an http or https URL"));
         }
@@ -248,6 +268,7 @@ impl BillfoldBuilder {
             store: self.store,
             vault: self.vault,
             gateways,
+            rules: self.rules,
             clock: self.clock,
             entropy: self.entropy,
             public_url: self.public_url,

@@ -1,6 +1,7 @@
 //! What a gateway can do, as data: the API, the documentation, request validation and the contract
 //! suite all read the same values.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,9 @@ pub enum MethodKind {
 }
 
 impl MethodKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Card, Self::Wallet, Self::BankDebit];
+
     /// The name in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -27,6 +31,19 @@ impl MethodKind {
             Self::Wallet => "wallet",
             Self::BankDebit => "bank_debit",
         }
+    }
+}
+
+/// A text that names no kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected card, wallet or bank_debit")]
+pub struct InvalidMethodKind;
+
+impl FromStr for MethodKind {
+    type Err = InvalidMethodKind;
+
+    fn from_str(text: &str) -> Result<Self, InvalidMethodKind> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(InvalidMethodKind)
     }
 }
 
@@ -62,6 +79,19 @@ impl Usage {
     /// Whether the merchant charges without the customer.
     pub const fn is_merchant_initiated(self) -> bool {
         matches!(self, Self::UnscheduledMerchant | Self::Recurring)
+    }
+}
+
+/// A text that names no usage.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected on_session, unscheduled_customer, unscheduled_merchant or recurring")]
+pub struct InvalidUsage;
+
+impl FromStr for Usage {
+    type Err = InvalidUsage;
+
+    fn from_str(text: &str) -> Result<Self, InvalidUsage> {
+        Self::ALL.into_iter().find(|usage| usage.as_str() == text).ok_or(InvalidUsage)
     }
 }
 

@@ -144,6 +144,12 @@ impl Error {
         Self::new(ErrorKind::Internal, "an internal error occurred").with_context("detail", detail)
     }
 
+    /// Says it in other words to API clients.
+    pub fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.0.message = message.into();
+        self
+    }
+
     /// Says whether repeating helps.
     pub fn with_retry(mut self, retry: Retry) -> Self {
         self.0.retry = retry;

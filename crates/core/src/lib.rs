@@ -23,6 +23,7 @@ pub mod outgoing;
 pub mod payment_method;
 pub mod provider;
 pub mod registry;
+pub mod routing;
 pub mod schedule;
 pub mod scope;
 pub mod secret;

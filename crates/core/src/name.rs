@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 #[error("expected 1 to 63 of the characters a-z, 0-9, - and _, beginning with a letter or digit")]
 pub struct InvalidName;
 
-fn check(text: &str) -> Result<(), InvalidName> {
+/// Whether a text may be a name.
+pub(crate) fn check(text: &str) -> Result<(), InvalidName> {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
     let starts_well = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     if starts_well && text.len() <= 63 && text.bytes().all(allowed) { Ok(()) } else { Err(InvalidName) }

@@ -13,6 +13,7 @@ use crate::id::{CustomerId, PaymentMethodId, SessionId, VaultRecordId};
 use crate::money::{Country, Currency};
 use crate::name::{GatewayName, TenantId};
 use crate::provider::RecurringTerms;
+use crate::routing::GatewayChoice;
 use crate::settings::Mode;
 pub use state::SessionStatus;
 
@@ -67,6 +68,9 @@ pub struct SessionDetails {
     pub returned_at: Option<Timestamp>,
     /// How often the sweeper asked about it.
     pub checks: u32,
+    /// Why this gateway, when the request named none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway_choice: Option<GatewayChoice>,
 }
 
 /// A session as stored.

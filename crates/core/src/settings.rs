@@ -1,6 +1,7 @@
 //! The settings table of one gateway, read by the provider that owns it; and how any such table is read.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
 
@@ -23,6 +24,19 @@ impl Mode {
             Self::Test => "test",
             Self::Live => "live",
         }
+    }
+}
+
+/// A text that names no mode.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected test or live")]
+pub struct InvalidMode;
+
+impl FromStr for Mode {
+    type Err = InvalidMode;
+
+    fn from_str(text: &str) -> Result<Self, InvalidMode> {
+        [Self::Test, Self::Live].into_iter().find(|mode| mode.as_str() == text).ok_or(InvalidMode)
     }
 }
 

@@ -5,6 +5,7 @@ use futures::stream::{self, StreamExt as _};
 
 mod api_keys;
 mod cancel;
+mod choose;
 mod customers;
 mod endpoint_deliveries;
 mod erase;

@@ -15,6 +15,7 @@ use crate::money::{Country, Currency};
 use crate::name::GatewayName;
 use crate::payment_method::{Display, PaymentMethod, PaymentMethodStatus};
 use crate::provider::{CustomerProfile, RecurringTerms};
+use crate::routing::GatewayChoice;
 use crate::session::{Session, SessionStatus, Via};
 use crate::settings::Mode;
 
@@ -51,6 +52,9 @@ pub struct SessionView {
     pub status: SessionStatus,
     /// At which gateway.
     pub gateway: GatewayName,
+    /// Why there; absent when the request named it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway_choice: Option<GatewayChoice>,
     /// The kind of provider behind it.
     pub provider: String,
     /// Test or live.
@@ -107,6 +111,7 @@ impl SessionView {
             object: "session",
             status: session.status,
             gateway: session.gateway.clone(),
+            gateway_choice: details.gateway_choice,
             provider: session.provider.clone(),
             mode: session.mode,
             customer_id: session.customer_id,

@@ -67,7 +67,7 @@ impl App {
     pub fn check(config: &Config, registry: &Registry) -> Result<()> {
         check_public_url(config)?;
         vault::root_keys(config)?;
-        gateways(config, registry).map(|_| ())
+        config.routing(&gateways(config, registry)?).map(|_| ())
     }
 
     /// From parts: for tests and for programs that bring their own store or gateways.
@@ -105,6 +105,7 @@ impl App {
             .api_key_cache(Duration::from_millis(config.server.api_key_cache_ms))
             .webhook_sender(Arc::new(hooks::sender(&config)?))
             .development(config.server.development);
+        builder = builder.routing(config.routing(&gateways)?);
         if let Some(ledger) = vault::ledger(&config) {
             builder = builder.erasure_ledger(Arc::new(ledger));
         }

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use billfold_core::gateway::Gateway;
+use billfold_core::routing::{RoutingRule, check_rules};
 use billfold_core::secret::SecretString;
 use billfold_core::settings::{Mode, without_values};
 use billfold_core::{Error, ErrorKind, Result};
@@ -52,6 +54,9 @@ pub struct Config {
     pub webhooks: WebhooksConfig,
     /// `[gateways.<name>]`
     pub gateways: BTreeMap<String, GatewayConfig>,
+    /// `[[routing]]`
+    #[serde(default)]
+    pub routing: Vec<RoutingRule>,
     /// Where each key was set.
     #[serde(skip)]
     layers: Layers,
@@ -220,6 +225,15 @@ impl Config {
         config.layers = layers;
         config.read_from = read_from;
         Ok(config)
+    }
+
+    /// The rules that choose among these gateways. Refuses those that could not work.
+    pub(crate) fn routing(&self, gateways: &[Gateway]) -> Result<Vec<RoutingRule>> {
+        let known = gateways.iter().map(|gateway| (&gateway.name, &gateway.tenant, gateway.mode));
+        let wrong =
+            |key: &str, index: usize, problem: &str| self.wrong(&format!("routing[{index}].{key}"), problem);
+        check_rules(&self.routing, known).map_err(|it| wrong(it.key, it.index, &it.problem))?;
+        Ok(self.routing.clone())
     }
 
     /// Every key in force, with its origin, without secrets.

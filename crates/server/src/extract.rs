@@ -227,6 +227,31 @@ impl QueryPairs {
         parsed.transpose()
     }
 
+    /// A parameter that must be there.
+    pub(crate) fn required<T: std::str::FromStr>(&self, key: &str) -> Result<T, Error>
+    where
+        T::Err: std::fmt::Display,
+    {
+        self.get(key)?.ok_or_else(|| Error::invalid(format!("/{key}"), "this parameter is required"))
+    }
+
+    /// A parameter of several values, parted by commas; none when it is left out.
+    pub(crate) fn several<T: std::str::FromStr>(&self, key: &str) -> Result<Vec<T>, Error>
+    where
+        T::Err: std::fmt::Display,
+    {
+        let Some(text) = self.get::<String>(key)? else { return Ok(Vec::new()) };
+        if text.split(',').any(str::is_empty) {
+            return Err(Error::invalid(
+                format!("/{key}"),
+                "expected values parted by commas, none of them empty",
+            ));
+        }
+        let parse =
+            |part: &str| part.parse().map_err(|error| Error::invalid(format!("/{key}"), format!("{error}")));
+        text.split(',').map(parse).collect()
+    }
+
     /// `limit` and `after`; the page asks for one row more, which tells whether there are more.
     pub(crate) fn page<K: std::str::FromStr>(&self) -> Result<(Page<K>, usize), Error>
     where

@@ -111,6 +111,7 @@ pub const ROUTES: &[Route] = &[
     tenant(Scope::Payments, "/v1/payment-methods/{id}", &["DELETE", "GET", "PATCH"], methods::item),
     tenant(Scope::Payments, "/v1/providers", &["GET"], gateways::providers_route),
     tenant(Scope::Payments, "/v1/gateways", &["GET"], gateways::collection),
+    tenant(Scope::Payments, "/v1/gateways/explain", &["GET"], gateways::explain_route),
     tenant(Scope::Payments, "/v1/gateways/{name}/check", &["POST"], gateways::check_route).harmless(),
     tenant(Scope::Payments, "/v1/deliveries", &["GET"], inbox::deliveries_route),
     tenant(Scope::Payments, "/v1/deliveries/{id}/replay", &["POST"], inbox::replay_route).harmless(),

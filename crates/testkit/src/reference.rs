@@ -38,10 +38,10 @@ impl ReferenceProvider {
         Self { gateway, capabilities: capabilities(), secret: SecretString::from(secret) }
     }
 
-    /// The same for a gateway that wants unproven webhooks refused with this status.
+    /// The same, with other capabilities: what it can do is up to the test.
     #[must_use]
-    pub fn refusing_webhooks_with(mut self, status: u16) -> Self {
-        self.capabilities.webhook_refusal = status;
+    pub fn declaring(mut self, change: impl FnOnce(&mut Capabilities)) -> Self {
+        change(&mut self.capabilities);
         self
     }
 }

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{MAX_ROUNDS, contended, sealed_kind};
 use crate::billfold::Billfold;
-use crate::capability::Usage;
+use crate::capability::{MethodKind, Usage};
 use crate::clock::Timestamp;
 use crate::customer::{Customer, GatewayCustomer};
 use crate::error::{Error, ErrorKind, Result, Retry};
@@ -22,6 +22,7 @@ use crate::provider::{
 };
 use crate::secret::{random_token, sha256};
 use crate::session::{Session, SessionDetails, SessionStatus, Via};
+use crate::settings::Mode;
 use crate::store::{Changes, Commit, Write};
 use crate::vault::{Place, VaultRecord};
 use crate::view::{Next, SessionView};
@@ -30,9 +31,12 @@ use crate::view::{Next, SessionView};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StartSession {
-    /// At which gateway; may be left out when the tenant has exactly one.
+    /// At which gateway; when it is left out, one is chosen ([`crate::routing::choose`]).
     #[serde(default)]
     pub gateway: Option<GatewayName>,
+    /// In which mode the gateway must be.
+    #[serde(default)]
+    pub mode: Option<Mode>,
     /// For whom.
     pub customer: CustomerSelector,
     /// What the method will be used for.
@@ -44,6 +48,9 @@ pub struct StartSession {
     pub currency: Currency,
     /// Country of the merchant's activation at the gateway.
     pub country: Country,
+    /// Kinds to offer, whatever the gateway calls its channels; not together with `channels`.
+    #[serde(default)]
+    pub kinds: Vec<MethodKind>,
     /// Channel codes to offer; empty means all that can be saved.
     #[serde(default)]
     pub channels: Vec<String>,
@@ -104,11 +111,13 @@ impl StartSession {
     ) -> Self {
         Self {
             gateway: None,
+            mode: None,
             customer,
             usage,
             recurring: None,
             currency,
             country,
+            kinds: Vec::new(),
             channels: Vec::new(),
             locale: None,
             description: None,
@@ -148,7 +157,8 @@ impl Billfold {
     /// errors, after which the session is `failed` when the gateway refused it, and left to the
     /// sweeper when it is not known whether the gateway acted ([`Retry::OutcomeUnknown`]).
     pub async fn start_session(&self, tenant: &TenantId, request: StartSession) -> Result<SessionView> {
-        let gateway = self.choose_gateway(tenant, request.gateway.as_ref())?.clone();
+        let (gateway, choice) = self.choose_gateway(tenant, &request)?;
+        let gateway = gateway.clone();
         self.check_selector(tenant, &request.customer).await?;
         let id = SessionId::generate(self.now(), self.entropy().as_ref())?;
         let nonce = random_token(self.entropy().as_ref())?;
@@ -158,7 +168,8 @@ impl Billfold {
 
         let customer = self.resolve_customer(tenant, &request.customer).await?;
         create.customer_reference = customer.id.to_string();
-        let session = self.intent(&gateway, &request, &create, id, &nonce, customer.id);
+        let mut session = self.intent(&gateway, &request, &create, id, &nonce, customer.id);
+        session.details.gateway_choice = choice;
         self.insert(Changes { sessions: vec![Write::Insert(session.clone())], ..Changes::default() }).await?;
 
         match self.create_at_gateway(&gateway, &customer, create).await {
@@ -169,21 +180,6 @@ impl Billfold {
                 self.note_failure(&session, &error).await?;
                 Err(error.with_context("session", id.to_string()))
             }
-        }
-    }
-
-    fn choose_gateway(&self, tenant: &TenantId, name: Option<&GatewayName>) -> Result<&Gateway> {
-        let names =
-            || self.gateways(tenant).map(|gateway| gateway.name.to_string()).collect::<Vec<_>>().join(", ");
-        match name {
-            Some(name) => self.gateways(tenant).find(|gateway| gateway.name == *name).ok_or_else(|| {
-                Error::invalid("/gateway", format!("there is no gateway `{name}`; there are: {}", names()))
-            }),
-            None => match self.gateways(tenant).collect::<Vec<_>>().as_slice() {
-                [only] => Ok(only),
-                [] => Err(Error::new(ErrorKind::Configuration, "no gateway is configured for this tenant")),
-                _ => Err(Error::invalid("/gateway", format!("name one of the gateways: {}", names()))),
-            },
         }
     }
 
@@ -202,7 +198,7 @@ impl Billfold {
             CreateSession::new(id.to_string(), "", usage, currency, country, back.clone(), back, expires_at);
         create.customer = request.customer.profile();
         create.recurring.clone_from(&request.recurring);
-        create.channels.clone_from(&request.channels);
+        create.channels = super::choose::offered(gateway, request);
         create.locale.clone_from(&request.locale);
         create.description.clone_from(&request.description);
         create.metadata.clone_from(&request.metadata);
@@ -249,7 +245,7 @@ impl Billfold {
                 recurring: request.recurring.clone(),
                 currency: request.currency,
                 country: request.country,
-                channels: request.channels.clone(),
+                channels: create.channels.clone(),
                 locale: request.locale.clone(),
                 description: request.description.clone(),
                 metadata: request.metadata.clone(),
@@ -261,6 +257,7 @@ impl Billfold {
                 failure: None,
                 returned_at: None,
                 checks: 0,
+                gateway_choice: None,
             },
             created_at: now,
             updated_at: now,

@@ -56,6 +56,10 @@ impl Problems {
 
 fn served(problems: &mut Problems, gateway: &Gateway, request: &StartSession) {
     let capabilities = gateway.capabilities();
+    if request.mode.is_some_and(|mode| mode != gateway.mode) {
+        let mode = gateway.mode.as_str();
+        problems.add("/mode", format!("gateway `{}` is in {mode} mode", gateway.name));
+    }
     let (country, currency, usage) = (request.country, request.currency, request.usage);
     let in_country: Vec<_> =
         capabilities.channels.iter().filter(|channel| channel.country == country).collect();
@@ -79,6 +83,7 @@ fn served(problems: &mut Problems, gateway: &Gateway, request: &StartSession) {
     if usable.is_empty() {
         problems.add("/usage", format!("no channel in {country} allows {}", usage.as_str()));
     }
+    kinds(problems, gateway, request);
     for (index, code) in request.channels.iter().enumerate() {
         if !usable.contains(&code.as_str()) {
             let message = format!(
@@ -87,6 +92,23 @@ fn served(problems: &mut Problems, gateway: &Gateway, request: &StartSession) {
                 usable.join(", ")
             );
             problems.add(format!("/channels/{index}"), message);
+        }
+    }
+}
+
+/// Kinds are another way of saying which channels to offer.
+fn kinds(problems: &mut Problems, gateway: &Gateway, request: &StartSession) {
+    let (country, currency, usage) = (request.country, request.currency, request.usage);
+    if !request.kinds.is_empty() && !request.channels.is_empty() {
+        problems.add("/kinds", "leave out either `kinds` or `channels`");
+        return;
+    }
+    let usable: Vec<_> = gateway.capabilities().channels_for(country, currency, usage).collect();
+    for (index, kind) in request.kinds.iter().enumerate().filter(|_| !usable.is_empty()) {
+        if !usable.iter().any(|channel| channel.kind == *kind) {
+            let message =
+                format!("there is no {} for {country}, {currency} and {}", kind.as_str(), usage.as_str());
+            problems.add(format!("/kinds/{index}"), message);
         }
     }
 }

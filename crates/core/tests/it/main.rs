@@ -17,6 +17,7 @@ mod replaced;
 mod restores;
 mod returns;
 mod rotation;
+mod routing;
 mod simulation;
 mod support;
 mod vault;

@@ -62,8 +62,9 @@ impl Layers {
             if let Some(origin) = self.origins.get(key) {
                 return origin;
             }
-            match key.rsplit_once('.') {
-                Some((table, _)) => key = table,
+            // An item of a list, `routing[0]`, is where the list is.
+            match key.rfind(['.', '[']) {
+                Some(end) => key = &key[..end],
                 None => return "configuration",
             }
         }
@@ -166,6 +167,7 @@ mod tests {
         assert_eq!(all.origin("log.format"), "layer 0");
         assert_eq!(all.origin("log.filter"), "layer 1");
         assert_eq!(all.origin("log.other"), "layer 1", "the table's");
+        assert_eq!(all.origin("w.a[0].b"), "layer 1", "the list's");
         assert_eq!(all.origin("other"), "configuration");
         assert_eq!(Value::Object(all.tree), expected);
     }

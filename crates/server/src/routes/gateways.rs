@@ -1,4 +1,4 @@
-//! `/v1/providers` and `/v1/gateways`
+//! `/v1/providers` and `/v1/gateways`, `/v1/gateways/explain` and `/v1/gateways/{name}/check`.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,12 +8,13 @@ use billfold_core::Error;
 use billfold_core::capability::{Channel, Trust, Usage};
 use billfold_core::gateway::Gateway;
 use billfold_core::name::GatewayName;
+use billfold_core::routing::Wanted;
 use billfold_core::settings::Mode;
 use serde::Serialize;
 
 use super::list;
 use crate::App;
-use crate::extract::{Caller, PathId};
+use crate::extract::{Caller, PathId, QueryPairs};
 use crate::problem::Problem;
 
 pub(super) fn providers_route() -> MethodRouter<App> {
@@ -22,6 +23,10 @@ pub(super) fn providers_route() -> MethodRouter<App> {
 
 pub(super) fn collection() -> MethodRouter<App> {
     get(index)
+}
+
+pub(super) fn explain_route() -> MethodRouter<App> {
+    get(explain)
 }
 
 pub(super) fn check_route() -> MethodRouter<App> {
@@ -81,6 +86,20 @@ fn view<'a>(app: &App, gateway: &'a Gateway) -> GatewayView<'a> {
         usages: Usage::ALL,
         channels: &capabilities.channels,
     }
+}
+
+/// Which gateway a session would get that names none, and why.
+async fn explain(State(app): State<App>, caller: Caller, query: QueryPairs) -> Result<Response, Problem> {
+    let query = query.only(&["country", "currency", "usage", "kinds", "channels", "mode"])?;
+    let wanted = Wanted {
+        country: query.required("country")?,
+        currency: query.required("currency")?,
+        usage: query.required("usage")?,
+        kinds: query.several("kinds")?,
+        channels: query.several("channels")?,
+        mode: query.get("mode")?,
+    };
+    Ok(Json(app.billfold.explain_gateways(caller.tenant(), &wanted)).into_response())
 }
 
 #[derive(Serialize)]

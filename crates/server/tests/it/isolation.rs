@@ -87,7 +87,11 @@ fn calls_by_id() -> Vec<(&'static str, &'static str)> {
 
 /// A list's address, with what it must be asked.
 fn list_of(path: &str) -> String {
-    if path == "/v1/vault/records" { format!("{path}?owner={OWNER}") } else { path.to_owned() }
+    match path {
+        "/v1/vault/records" => format!("{path}?owner={OWNER}"),
+        "/v1/gateways/explain" => format!("{path}?country=ID&currency=IDR&usage=on_session"),
+        _ => path.to_owned(),
+    }
 }
 
 impl Objects {

@@ -15,6 +15,7 @@ mod paging;
 mod queries;
 mod resources;
 mod returns;
+mod routing;
 mod session_fields;
 mod support;
 mod webhook_endpoints;

@@ -52,6 +52,8 @@ fn wrong_values(app: &TestApp) -> Vec<(&'static str, Vec<Value>, &'static str)> 
             texts(["", "Shop Cards", "-x", "nobodys-cards", "rival-cards", "../shop-cards"]),
             "/gateway",
         ),
+        ("/mode", no_text(), "/mode"),
+        ("/mode", texts(["", "Test", "LIVE", "sandbox", "live"]), "/mode"),
         ("/customer", no_object(), "/customer"),
         ("/customer", vec![json!({}), json!({"email": "one@example.com"})], "/customer"),
         ("/customer", vec![json!({"id": format!("cus_{:032x}", 7), "reference": "c-1"})], "/customer"),
@@ -87,6 +89,9 @@ fn wrong_values(app: &TestApp) -> Vec<(&'static str, Vec<Value>, &'static str)> 
         ("/currency", texts(["", "idr", "IDRX", "XXZ", "USD", "PHP"]), "/currency"),
         ("/country", no_text(), "/country"),
         ("/country", texts(["", "id", "IDN", "I", "ÄÖ", "US"]), "/country"),
+        ("/kinds", vec![json!("card"), json!({}), json!(7), json!(true), json!(null)], "/kinds"),
+        ("/kinds", vec![json!(["card", 7]), json!(["card", null]), json!(["card", "Wallet"])], "/kinds/1"),
+        ("/kinds", vec![json!(["wallet", "bank_debit", "card"])], "/kinds/1"),
         ("/channels", vec![json!("CARD"), json!({}), json!(7), json!(true), json!(null)], "/channels"),
         (
             "/channels",
@@ -249,6 +254,7 @@ async fn what_may_be_left_out_may_be_null() {
     let app = TestApp::new().await;
     for field in [
         "/gateway",
+        "/mode",
         "/recurring",
         "/locale",
         "/description",
@@ -278,6 +284,8 @@ async fn limits_are_reached_and_not_passed() {
         ("/expires_at", moment(660)),
         ("/expires_at", moment(86_390)),
         ("/channels", json!(["CARD", "PURSE"])),
+        ("/kinds", json!(["card", "wallet", "card"])),
+        ("/mode", json!("test")),
         ("/make_default", json!(true)),
         ("/provider_options", json!({"anything": [1, null, "x"]})),
     ] {

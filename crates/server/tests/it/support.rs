@@ -79,6 +79,12 @@ fn gateway(tenant: TenantId, name: &str, provider: Arc<HostileProvider>) -> Gate
     }
 }
 
+/// One more gateway of the tenant, with capabilities of its own.
+pub(crate) fn another(name: &str, mode: Mode, change: impl FnOnce(&mut Capabilities)) -> Gateway {
+    let provider = ReferenceProvider::new(Arc::new(ReferenceGateway::new()), SECRET).declaring(change);
+    Gateway { mode, ..gateway(tenant(), name, Arc::new(HostileProvider::new(provider))) }
+}
+
 fn registry() -> Registry {
     let build = |settings: &Settings| Err(settings.wrong("", "the tests bring their own gateways"));
     Registry::with([Registration {
@@ -92,23 +98,37 @@ fn registry() -> Registry {
 
 impl TestApp {
     pub(crate) async fn new() -> Self {
-        Self::refusing_webhooks_with(Capabilities::WEBHOOK_REFUSAL).await
+        Self::with(Vec::new(), Vec::new()).await
+    }
+
+    /// With more gateways, and more of the configuration.
+    pub(crate) async fn with(more: Vec<Gateway>, overrides: Vec<(String, Value)>) -> Self {
+        Self::of(|_| {}, more, overrides).await
     }
 
     /// The same with a gateway that wants unproven webhooks refused with this status.
     pub(crate) async fn refusing_webhooks_with(status: u16) -> Self {
-        let overrides = vec![("server.public_url".to_owned(), json!("https://pay.merchant.example"))];
+        Self::of(|capabilities| capabilities.webhook_refusal = status, Vec::new(), Vec::new()).await
+    }
+
+    async fn of(
+        change: impl FnOnce(&mut Capabilities),
+        more: Vec<Gateway>,
+        mut overrides: Vec<(String, Value)>,
+    ) -> Self {
+        overrides.push(("server.public_url".to_owned(), json!("https://pay.merchant.example")));
         let config = Config::load(&ConfigSources { file: None, overrides }).unwrap();
         let store = Arc::new(MoodyStore::new());
         let vault = test_vault(store.clone());
         let reference = Arc::new(ReferenceGateway::new());
         let hostile =
             |gateway, secret| Arc::new(HostileProvider::new(ReferenceProvider::new(gateway, secret)));
-        let refusing = ReferenceProvider::new(reference.clone(), SECRET).refusing_webhooks_with(status);
-        let provider = Arc::new(HostileProvider::new(refusing));
+        let usual = ReferenceProvider::new(reference.clone(), SECRET).declaring(change);
+        let provider = Arc::new(HostileProvider::new(usual));
         let rivals = hostile(Arc::new(ReferenceGateway::new()), RIVAL_SECRET);
-        let gateways =
+        let mut gateways =
             vec![gateway(tenant(), GATEWAY, provider.clone()), gateway(rival(), RIVAL_GATEWAY, rivals)];
+        gateways.extend(more);
         let app = App::assemble(config, registry(), store.clone(), vault, gateways).unwrap();
         let key = issue(&app, &tenant()).await;
         let rival_key = issue(&app, &rival()).await;

@@ -83,6 +83,7 @@ pub(super) fn session(customer: &Customer) -> Session {
             failure: None,
             returned_at: None,
             checks: 0,
+            gateway_choice: None,
         },
         created_at: NOW,
         updated_at: NOW,
