@@ -188,6 +188,8 @@ pub(crate) enum GatewaysCommand {
     List,
     /// Ask each whether its credentials work.
     Check,
+    /// Say which one a session gets that names none, and why.
+    Explain(ExplainArgs),
 }
 
 #[derive(Debug, Subcommand)]

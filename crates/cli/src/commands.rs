@@ -2,6 +2,7 @@
 
 mod audit;
 mod config;
+mod explain;
 mod jobs;
 mod maintenance;
 mod resources;

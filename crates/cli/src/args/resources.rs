@@ -31,10 +31,38 @@ pub(crate) enum SessionsCommand {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(crate) struct ExplainArgs {
+    /// ISO 3166-1 alpha-2.
+    #[arg(long)]
+    pub(crate) country: String,
+    /// ISO 4217.
+    #[arg(long)]
+    pub(crate) currency: String,
+    /// on_session, unscheduled_customer, unscheduled_merchant or recurring.
+    #[arg(long, default_value = "unscheduled_customer")]
+    pub(crate) usage: String,
+    /// Kinds to offer: card, wallet, bank_debit. May be given several times.
+    #[arg(long = "kind", value_name = "KIND", value_delimiter = ',')]
+    pub(crate) kinds: Vec<String>,
+    /// Channel codes to offer, separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) channels: Vec<String>,
+    /// test or live.
+    #[arg(long)]
+    pub(crate) mode: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
 pub(crate) struct CreateSessionArgs {
-    /// At which gateway; may be left out when there is one.
+    /// At which gateway; one is chosen when it is left out (`billfold gateways explain`).
     #[arg(long)]
     pub(crate) gateway: Option<String>,
+    /// In which mode the gateway must be: test or live.
+    #[arg(long)]
+    pub(crate) mode: Option<String>,
+    /// Kinds to offer: card, wallet, bank_debit. May be given several times.
+    #[arg(long = "kind", value_name = "KIND", value_delimiter = ',', conflicts_with = "channels")]
+    pub(crate) kinds: Vec<String>,
     /// An existing customer, cus_…
     #[arg(long, conflicts_with = "customer")]
     pub(crate) customer_id: Option<String>,

@@ -4,6 +4,7 @@ use anyhow::bail;
 use http::Method;
 use serde_json::{Map, Value, json};
 
+use super::explain;
 use crate::args::{
     CreateSessionArgs, CustomersCommand, DeliveriesCommand, EventsCommand, GatewaysCommand, Global,
     KeysCommand, MethodsCommand, PageArgs, SessionsCommand,
@@ -88,29 +89,30 @@ fn given(pairs: &[(&str, &Option<String>)]) -> Map<String, Value> {
 }
 
 pub(crate) async fn gateways(global: &Global, command: GatewaysCommand) -> anyhow::Result<()> {
+    let check = match command {
+        GatewaysCommand::List => false,
+        GatewaysCommand::Check => true,
+        GatewaysCommand::Explain(args) => return explain::run(global, &args).await,
+    };
     let api = ApiClient::connect(global).await?;
     let mut gateways = api.get("/v1/gateways").await?;
     let rows = gateways.get_mut("data").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
-    match command {
-        GatewaysCommand::List if global.json => {
-            output::json(&json!({"data": rows, "has_more": false}));
+    if check {
+        let mut checks = Vec::new();
+        for row in &rows {
+            let name = row.get("gateway").and_then(Value::as_str).unwrap_or_default();
+            checks.push(api.post(&format!("/v1/gateways/{name}/check"), None).await?);
         }
-        GatewaysCommand::List => {
-            let with_codes: Vec<Value> = rows.into_iter().map(channel_codes).collect();
-            output::list(false, &json!({"data": with_codes}), GATEWAY);
+        let failed = checks.iter().filter(|check| check.get("ok") != Some(&Value::Bool(true))).count();
+        output::list(global.json, &json!({"data": checks, "has_more": false}), CHECK);
+        if failed > 0 {
+            bail!("{failed} of {} gateways cannot be used", checks.len());
         }
-        GatewaysCommand::Check => {
-            let mut checks = Vec::new();
-            for row in &rows {
-                let name = row.get("gateway").and_then(Value::as_str).unwrap_or_default();
-                checks.push(api.post(&format!("/v1/gateways/{name}/check"), None).await?);
-            }
-            let failed = checks.iter().filter(|check| check.get("ok") != Some(&Value::Bool(true))).count();
-            output::list(global.json, &json!({"data": checks, "has_more": false}), CHECK);
-            if failed > 0 {
-                bail!("{failed} of {} gateways cannot be used", checks.len());
-            }
-        }
+    } else if global.json {
+        output::json(&json!({"data": rows, "has_more": false}));
+    } else {
+        let with_codes: Vec<Value> = rows.into_iter().map(channel_codes).collect();
+        output::list(false, &json!({"data": with_codes}), GATEWAY);
     }
     Ok(())
 }
@@ -159,7 +161,7 @@ fn new_session(args: &CreateSessionArgs) -> Value {
         ("email", &args.email),
         ("mobile_number", &args.mobile_number),
     ]);
-    let mut body = given(&[("gateway", &args.gateway)]);
+    let mut body = given(&[("gateway", &args.gateway), ("mode", &args.mode)]);
     body.insert("customer".to_owned(), Value::Object(customer));
     for (key, text) in [
         ("usage", &args.usage),
@@ -169,6 +171,7 @@ fn new_session(args: &CreateSessionArgs) -> Value {
     ] {
         body.insert(key.to_owned(), json!(text));
     }
+    body.insert("kinds".to_owned(), json!(args.kinds));
     body.insert("channels".to_owned(), json!(args.channels));
     body.insert("make_default".to_owned(), json!(args.make_default));
     if let (Some(days), Some(ends_on)) = (args.frequency_days, &args.ends_on) {

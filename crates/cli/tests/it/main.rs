@@ -10,6 +10,7 @@ mod flows;
 mod idempotency;
 mod page_request;
 mod receiver;
+mod routing;
 mod support;
 mod vault;
 mod vault_erasure;

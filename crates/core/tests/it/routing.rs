@@ -385,7 +385,7 @@ fn serves(gateway: &Declared, wanted: &Wanted) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn what_is_chosen_is_able_and_everything_is_explained(
