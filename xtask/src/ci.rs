@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail, ensure};
 
-use crate::{migrations, tidy};
+use crate::{metadata, migrations, scaffold, tidy};
 
 struct Step {
     name: &'static str,
@@ -22,10 +22,12 @@ const STEPS: &[Step] = &[
     Step { name: "migrations", run: migrations::run },
     Step { name: "clippy", run: clippy },
     Step { name: "production", run: production },
+    Step { name: "providers", run: providers },
     Step { name: "docs", run: docs },
     Step { name: "deny", run: deny },
     Step { name: "torture", run: |root| torture(root, true, &[]) },
     Step { name: "demo", run: |root| cargo(root, &["run", "--locked", "--", "demo", "--once"]) },
+    Step { name: "scaffold", run: scaffold::run },
     Step { name: "tests", run: tests },
 ];
 
@@ -83,7 +85,7 @@ pub(crate) fn run_bench(root: &Path, name: &str) -> anyhow::Result<()> {
     execute(Command::new(root.join("target/release/billfold-bench")).arg(name).current_dir(root))
 }
 
-fn execute(command: &mut Command) -> anyhow::Result<()> {
+pub(crate) fn execute(command: &mut Command) -> anyhow::Result<()> {
     let status =
         command.status().with_context(|| format!("{} did not start", command.get_program().display()))?;
     ensure!(status.success(), "{command:?} ended with {status}");
@@ -153,6 +155,25 @@ fn production(root: &Path) -> anyhow::Result<()> {
     let tree = String::from_utf8_lossy(&tree.stdout);
     ensure!(!tree.contains("billfold-sandbox"), "the production binary contains the sandbox");
     Ok(())
+}
+
+/// Each provider is linked without the others, and all of them without the sandbox.
+fn providers(root: &Path) -> anyhow::Result<()> {
+    let names = metadata::provider_features(root)?;
+    ensure!(!names.is_empty(), "the program has no feature for any provider");
+    for features in names.iter().cloned().chain([names.join(",")]) {
+        println!("--features {features}");
+        let check = ["clippy", "--locked", "-p", "billfold-cli", "--no-default-features", "--features"];
+        cargo(root, &[&check[..], &[&features, "--", "-D", "warnings"]].concat())?;
+    }
+    Ok(())
+}
+
+/// Where cargo builds.
+pub(crate) fn target_folder(root: &Path) -> anyhow::Result<String> {
+    let metadata = metadata::read(root)?;
+    let folder = metadata.get("target_directory").and_then(serde_json::Value::as_str);
+    Ok(folder.context("cargo metadata names no target folder")?.to_owned())
 }
 
 fn docs(root: &Path) -> anyhow::Result<()> {

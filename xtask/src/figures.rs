@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
-use crate::ci::cargo;
+use crate::ci::{cargo, target_folder};
 
 const RUNS: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -61,16 +61,6 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     println!("idle memory:    {memory} KiB");
     fs::remove_dir_all(&folder)?;
     Ok(())
-}
-
-fn target_folder(root: &Path) -> anyhow::Result<String> {
-    let output = Command::new("cargo")
-        .args(["metadata", "--format-version", "1", "--no-deps"])
-        .current_dir(root)
-        .output()?;
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-    let folder = metadata.get("target_directory").and_then(serde_json::Value::as_str);
-    Ok(folder.context("cargo metadata names no target folder")?.to_owned())
 }
 
 fn start(binary: &Path, config: &Path, port: u16) -> anyhow::Result<(Child, Duration)> {

@@ -5,7 +5,9 @@ mod figures;
 mod metadata;
 mod migrations;
 mod new_provider;
+mod scaffold;
 mod tidy;
+mod trials;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +39,8 @@ enum Command {
         /// Its kind: lower-case letters and digits, such as `acme`.
         name: String,
     },
+    /// Runs the contract tests of all providers and writes what they gave into `docs/providers`.
+    Trials,
     /// Both databases have the same migrations, tables and columns.
     Migrations,
     /// Size, start-up time and memory of the release binary.
@@ -63,6 +67,7 @@ fn main() -> ExitCode {
         Command::Ci { only, from } => ci::run(&root, only.as_deref(), from.as_deref()),
         Command::Tidy => tidy::run(&root),
         Command::NewProvider { name } => new_provider::run(&root, &name),
+        Command::Trials => tidy::providers(&root).and_then(|providers| trials::run(&root, &providers)),
         Command::Migrations => migrations::run(&root),
         Command::Torture { quick, more } => ci::torture(&root, quick, &more),
         Command::Figures => figures::run(&root),

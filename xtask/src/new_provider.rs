@@ -9,6 +9,8 @@ use anyhow::{Context as _, ensure};
 const PROVIDER: &str = include_str!("../../crates/testkit/src/reference_http/provider.rs");
 const WEBHOOK: &str = include_str!("../../crates/testkit/src/reference_http/webhook.rs");
 const WIRE: &str = include_str!("../../crates/testkit/src/reference_http/api.rs");
+/// What the reference with this kind of proof passes is what the new provider does.
+const TRIALS: &str = include_str!("../../docs/providers/trials/reference-signature.txt");
 
 const MANIFEST: &str = r#"[package]
 name = "billfold-provider-KIND"
@@ -142,6 +144,7 @@ fn files(kind: &str) -> Vec<(String, String)> {
         crate_file("src/wire.rs", adapt(WIRE)),
         crate_file("tests/it/main.rs", fill(TESTS)),
         (format!("docs/providers/{kind}.md"), fill(PAGE)),
+        (format!("docs/providers/trials/{kind}.txt"), TRIALS.to_owned()),
     ]
 }
 
@@ -166,6 +169,7 @@ pub(crate) fn run(root: &Path, kind: &str) -> anyhow::Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
     }
+    crate::trials::assemble(root)?;
     crate::ci::cargo(root, &["fmt", "-p", &format!("billfold-provider-{kind}")])?;
     println!("crates/provider-{kind} and docs/providers/{kind}.md are made. Next:\n");
     println!("  cargo test -p billfold-provider-{kind}        # it keeps the contract");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use crate::metadata;
+use crate::{metadata, trials};
 
 /// Lines of production code in one file; more wants a seam.
 const MAX_LINES: usize = 500;
@@ -30,6 +30,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
             problems.extend(provider_names(&name, &text, &providers));
         }
     }
+    problems.extend(trials::problems(root, &providers)?);
     problems.extend(dependency_problems(&metadata::dependencies(root)?));
     for page in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
         let text = fs::read_to_string(root.join(page)).with_context(|| format!("{page} is missing"))?;
@@ -50,7 +51,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
 }
 
 /// The kinds of provider in the tree, by the names of their folders.
-fn providers(root: &Path) -> anyhow::Result<BTreeSet<String>> {
+pub(crate) fn providers(root: &Path) -> anyhow::Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for entry in fs::read_dir(root.join("crates"))? {
         let name = entry?.file_name().to_string_lossy().into_owned();

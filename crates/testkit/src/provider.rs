@@ -12,6 +12,7 @@
 //! itself, at the transport. So a provider has to send all that it sends through `CallContext::send`.
 
 mod ability;
+mod column;
 mod driver;
 mod endings;
 mod faults;
@@ -29,6 +30,7 @@ use futures::future::BoxFuture;
 
 pub use driver::{Ability, Card, Driver, Rotation, SentWebhook, Signer};
 
+use column::Column;
 use world::World;
 
 /// One trial.
@@ -90,16 +92,21 @@ pub fn trials() -> Vec<Trial> {
     parts.concat()
 }
 
-/// Runs every trial, each with a driver that `fresh` gives, and lists them on standard error.
+/// Runs every trial, each with a driver that `fresh` gives, and lists them on standard error. For a provider of this
+/// repository, what it passes is what `docs/providers` says of it.
 pub async fn run<F>(fresh: impl Fn() -> F)
 where
     F: Future<Output = Arc<dyn Driver>>,
 {
+    let mut column = Column::of(&*fresh().await);
     for trial in trials() {
         // Said before it runs, so that a panic is seen below its name.
         eprintln!("provider trial: {}", trial.name);
-        if let Outcome::Ignored(reason) = trial.run(fresh().await).await {
+        let outcome = trial.run(fresh().await).await;
+        if let Outcome::Ignored(reason) = outcome {
             eprintln!("    ignored: {reason}");
         }
+        column.add(&trial, outcome);
     }
+    column.keep();
 }

@@ -155,6 +155,13 @@ impl Driver for AdyenDriver {
         ("api_key", "AQEother".to_owned())
     }
 
+    fn variant(&self) -> &'static str {
+        match self.run {
+            Run::Hosted => "hosted",
+            Run::Embedded => "embedded",
+        }
+    }
+
     fn lacks(&self, ability: Ability) -> Option<&'static str> {
         match ability {
             Ability::Expire => Some("nobody is told that a session's time is up"),

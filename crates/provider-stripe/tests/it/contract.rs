@@ -122,6 +122,10 @@ impl Driver for StripeDriver {
         vec![SECRET_KEY.to_owned(), WEBHOOK_SECRET.to_owned()]
     }
 
+    fn variant(&self) -> &'static str {
+        if self.intents { "setup-intents" } else { "checkout" }
+    }
+
     fn lacks(&self, ability: Ability) -> Option<&'static str> {
         match ability {
             Ability::Expire if self.intents => Some("a SetupIntent does not end by time"),

@@ -93,6 +93,12 @@ pub trait Driver: Send + Sync {
     /// gateway does not know.
     fn wrong_api_key(&self) -> (&'static str, String);
 
+    /// In which of several ways the provider is run, such as `hosted`: a word for the table of `docs/providers`; empty
+    /// when there is one way.
+    fn variant(&self) -> &'static str {
+        ""
+    }
+
     /// Why the gateway, or the local one that plays it, has no such thing; `None` when it has.
     fn lacks(&self, _ability: Ability) -> Option<&'static str> {
         None

@@ -31,6 +31,7 @@ pub struct HttpReference {
     gateway: Arc<HttpGateway>,
     proof: Proof,
     build: Build,
+    variant: &'static str,
 }
 
 /// Builds a provider from its settings.
@@ -39,13 +40,18 @@ type Build = fn(&Settings) -> Result<Arc<dyn TokenizationProvider>>;
 impl HttpReference {
     /// With webhooks that prove themselves like this.
     pub fn new(proof: Proof) -> Self {
-        Self::with(proof, super::build)
+        let variant = match proof {
+            Proof::Token => "token",
+            Proof::Signature => "signature",
+            Proof::Items => "items",
+        };
+        Self { variant, ..Self::with(proof, super::build) }
     }
 
     /// With another provider that speaks to the same gateway and knows the same settings: one that is about to
     /// become that of a real gateway.
     pub fn with(proof: Proof, build: Build) -> Self {
-        Self { gateway: Arc::new(HttpGateway::new(API_KEY)), proof, build }
+        Self { gateway: Arc::new(HttpGateway::new(API_KEY)), proof, build, variant: "" }
     }
 
     /// How its webhooks prove themselves.
@@ -81,6 +87,10 @@ fn number(card: Card) -> &'static str {
 impl Driver for HttpReference {
     fn build(&self, settings: &Settings) -> Result<Arc<dyn TokenizationProvider>> {
         (self.build)(settings)
+    }
+
+    fn variant(&self) -> &'static str {
+        self.variant
     }
 
     fn settings(&self) -> Value {
