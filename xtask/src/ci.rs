@@ -26,6 +26,7 @@ const STEPS: &[Step] = &[
     Step { name: "docs", run: docs },
     Step { name: "deny", run: deny },
     Step { name: "torture", run: |root| torture(root, true, &[]) },
+    Step { name: "out-of-tree", run: out_of_tree },
     Step { name: "demo", run: |root| cargo(root, &["run", "--locked", "--", "demo", "--once"]) },
     Step { name: "scaffold", run: scaffold::run },
     Step { name: "tests", run: tests },
@@ -83,6 +84,25 @@ pub(crate) fn torture(root: &Path, quick: bool, more: &[String]) -> anyhow::Resu
 /// Runs a measurement that was built.
 pub(crate) fn run_bench(root: &Path, name: &str) -> anyhow::Result<()> {
     execute(Command::new(root.join("target/release/billfold-bench")).arg(name).current_dir(root))
+}
+
+/// The provider that stands outside the workspace builds, keeps the contract, and is in its program. What both
+/// workspaces depend on is compiled once, for they share a target folder.
+fn out_of_tree(root: &Path) -> anyhow::Result<()> {
+    let folder = root.join("examples/out-of-tree-provider");
+    let cargo = |args: &[&str]| {
+        let mut cargo = Command::new("cargo");
+        cargo.args(args).current_dir(&folder).env("CARGO_TARGET_DIR", root.join("target"));
+        cargo
+    };
+    execute(&mut cargo(&["fmt", "--all", "--check"]))?;
+    execute(&mut cargo(&["test", "--locked"]))?;
+    let providers = cargo(&["run", "--locked", "--", "providers"]).output().context("cargo did not start")?;
+    let listed = String::from_utf8_lossy(&providers.stdout);
+    let said = String::from_utf8_lossy(&providers.stderr);
+    ensure!(providers.status.success(), "billfold-acme ended with {}: {said}", providers.status);
+    ensure!(listed.contains("acme"), "billfold-acme lists no acme among its providers:\n{listed}");
+    Ok(())
 }
 
 pub(crate) fn execute(command: &mut Command) -> anyhow::Result<()> {

@@ -178,7 +178,7 @@ impl Stage {
             };
             match done {
                 Ok(()) => return,
-                Err(error) => last = error.log_line().clone(),
+                Err(error) => last = error.log_line(),
             }
             // Leases of those who died run out, and whatever waits for a next attempt is due.
             self.clock.advance(Duration::from_mins(2));
