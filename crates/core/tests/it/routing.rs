@@ -413,24 +413,30 @@ proptest! {
         }
         let decides = |told: &&billfold_core::routing::ConsideredRule| told.outcome == RuleOutcome::Decides;
         let decider = explanation.rules.iter().find(decides);
-        match &explanation.gateway {
-            Some(name) => {
-                prop_assert!(serves(find(name), &wanted));
-                if explanation.choice.reason == Reason::FirstInRule {
-                    let decider = decider.unwrap();
-                    prop_assert_eq!(Some(&decider.rule), explanation.choice.rule.as_ref());
-                    prop_assert!(decider.gateways.contains(name));
-                } else {
-                    prop_assert_eq!(&explanation.choice.rule, &None);
-                }
+        if let Some(name) = &explanation.gateway {
+            prop_assert!(serves(find(name), &wanted));
+            if explanation.choice.reason == Reason::FirstInRule {
+                let decider = decider.unwrap();
+                prop_assert_eq!(Some(&decider.rule), explanation.choice.rule.as_ref());
+                prop_assert!(decider.gateways.contains(name));
+            } else {
+                prop_assert_eq!(&explanation.choice.rule, &None);
             }
-            // Nothing is refused that could be done without choosing between modes.
-            None => {
-                let able: Vec<_> = gateways.iter().filter(|gateway| serves(gateway, &wanted)).collect();
-                let modes_differ = gateways.iter().any(|gateway| gateway.mode != gateways[0].mode);
-                prop_assert!(able.is_empty() || (wanted.mode.is_none() && modes_differ));
-            }
+            return Ok(());
         }
+        // Nothing is refused that could be done without choosing between modes: an able gateway is left only where
+        // there are two modes and the request names none, and then it is not in the mode of the first rule that holds.
+        let able: Vec<_> = gateways.iter().filter(|gateway| serves(gateway, &wanted)).collect();
+        if able.is_empty() {
+            return Ok(());
+        }
+        prop_assert_eq!(wanted.mode, None);
+        prop_assert!(gateways.iter().any(|gateway| gateway.mode != gateways[0].mode));
+        let holds = explanation.rules.iter().find(|told| told.outcome == RuleOutcome::NoneAble);
+        let of_rule = holds.and_then(|told| {
+            told.gateways.iter().find_map(|name| gateways.iter().find(|gateway| gateway.name == *name))
+        });
+        prop_assert!(of_rule.is_none_or(|first| able.iter().all(|gateway| gateway.mode != first.mode)));
     }
 
     #[test]
