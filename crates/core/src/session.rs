@@ -33,6 +33,19 @@ pub enum Via {
     Cancel,
 }
 
+impl Via {
+    /// The name in JSON and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Return => "return",
+            Self::Webhook => "webhook",
+            Self::Sweep => "sweep",
+            Self::Cancel => "cancel",
+        }
+    }
+}
+
 /// What happens to a session but is never searched for; stored as one JSON text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionDetails {

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
+use billfold_sandbox::Channel;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -314,4 +315,12 @@ async fn metrics_answer_when_they_are_asked_for() {
     assert_eq!((status, text(&problem, "code")), (500, "vault"));
     let answer = world.text("/metrics").await;
     assert!(answer.contains("billfold_vault_refused_total{reason=\"sealed\"} 1"), "{answer}");
+    let session = world.start_session("c-1").await;
+    world.control().set_channel(Channel { drop: 10, ..Channel::default() });
+    world.complete();
+    world.come_back().await;
+    world.until(&session, "completed").await;
+    let counted = "billfold_sessions_settled_total{gateway=\"main\",status=\"completed\",via=\"return\"} 1";
+    let answer = world.text("/metrics").await;
+    assert!(answer.contains(counted), "{answer}");
 }

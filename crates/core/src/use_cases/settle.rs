@@ -32,7 +32,15 @@ impl Billfold {
             let Some(next) = transition(session.status, conclusive(&observed)) else { return Ok(session) };
             let (changes, settled) = self.settlement(gateway, &session, &observed, next, via).await?;
             if self.commit(changes).await? == Commit::Applied {
-                tracing::info!(session = %settled.id, status = settled.status.as_str(), via = ?via, "session settled");
+                let (status, way) = (settled.status.as_str(), via.as_str());
+                tracing::info!(session = %settled.id, status, via = way, "session settled");
+                if settled.status.is_final() {
+                    let gateway = gateway.name.to_string();
+                    metrics::counter!(
+                        "billfold_sessions_settled_total", "gateway" => gateway, "status" => status, "via" => way
+                    )
+                    .increment(1);
+                }
                 return Ok(settled);
             }
             self.vault().forget(&session.tenant, &session.customer_id.to_string());

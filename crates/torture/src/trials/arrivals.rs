@@ -28,7 +28,7 @@ async fn send(here: &Installation, webhook: &WireWebhook) -> anyhow::Result<u16>
 pub(super) async fn duplicates(plan: Plan, backend: Backend) -> anyhow::Result<Verdict> {
     let here = Installation::start(&backend, Options::default()).await?;
     let people = People::of(&here);
-    let count = plan.count(40, 500);
+    let count = plan.count(15, 500);
     here.control().set_channel(Channel { hold: true, ..Channel::default() });
     for (intent, session) in open_sessions(&people, count, plan.seed).await? {
         people.save(intent, &session).await?;
