@@ -174,7 +174,7 @@ async fn webhooks_that_prove_nothing_are_refused_and_not_stored() {
         }
         assert!(world.get("/v1/deliveries").await["data"].as_array().unwrap().is_empty());
         assert_eq!(world.webhook(&[CALLBACK_TOKEN], "{").await, 400);
-        assert_eq!(world.webhook(&[CALLBACK_TOKEN], &"x".repeat(300 * 1024)).await, 413);
+        assert_eq!(world.webhook(&[CALLBACK_TOKEN], &"x".repeat(600 * 1024)).await, 413);
         // The dashboard's test call matches nothing and is acknowledged all the same.
         world.control().send_test_webhook(true);
         world.control().send_test_webhook(false);

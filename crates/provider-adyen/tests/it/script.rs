@@ -59,7 +59,9 @@ impl Script {
                 let value = if value.is_sensitive() { "(sensitive)" } else { value.to_str().unwrap() };
                 lines.push(format!("{name}: {value}"));
             }
-            if let Ok(body) = serde_json::from_slice::<Value>(request.body()) {
+            if let Ok(mut body) = serde_json::from_slice::<Value>(request.body()) {
+                // Whether objects keep their order depends on what else is built.
+                body.sort_all_objects();
                 lines.push(serde_json::to_string_pretty(&body).unwrap());
             }
             lines.join("\n")
