@@ -2,6 +2,7 @@
 
 mod ci;
 mod figures;
+mod fuzz;
 mod metadata;
 mod migrations;
 mod new_provider;
@@ -54,6 +55,17 @@ enum Command {
         #[arg(last = true)]
         more: Vec<String>,
     },
+    /// The targets of `crates/fuzz` under libFuzzer; needs cargo-fuzz.
+    Fuzz {
+        /// Only this one.
+        target: Option<String>,
+        /// How many inputs each is given.
+        #[arg(long, default_value_t = 1_000_000)]
+        runs: u64,
+        /// After how many seconds it ends earlier.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// Measurements, in release: `vault`, `rotation`.
     Bench {
         /// Which.
@@ -70,6 +82,7 @@ fn main() -> ExitCode {
         Command::Trials => tidy::providers(&root).and_then(|providers| trials::run(&root, &providers)),
         Command::Migrations => migrations::run(&root),
         Command::Torture { quick, more } => ci::torture(&root, quick, &more),
+        Command::Fuzz { target, runs, seconds } => fuzz::run(&root, target.as_deref(), runs, seconds),
         Command::Figures => figures::run(&root),
         Command::Bench { name } => {
             // The program itself as well, for measurements that run it as a whole.

@@ -1,0 +1,5 @@
+//! The target `answers_xendit` under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| billfold_fuzz::run("answers_xendit", data));
