@@ -170,7 +170,8 @@ async fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
 fn check_public_url(config: &Config) -> Result<()> {
     let url = &config.server.public_url;
     let development = config.server.development && url.host_str().is_some_and(is_loopback);
-    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    let bare = url.username().is_empty() && url.password().is_none();
+    let plain = bare && url.query().is_none() && url.fragment().is_none();
     match url.scheme() {
         "https" if plain => Ok(()),
         "http" if plain && development => Ok(()),
@@ -178,7 +179,7 @@ fn check_public_url(config: &Config) -> Result<()> {
         "http" if plain && config.gateways.is_empty() && url.host_str().is_some_and(is_loopback) => Ok(()),
         _ => Err(config.wrong(
             "server.public_url",
-            "expected the https URL where browsers and gateways reach this server, without a query; \
+            "expected the https URL where browsers and gateways reach this server, without user, password or query; \
              plain http works for this machine alone, with server.development = true",
         )),
     }

@@ -12,6 +12,7 @@ mod idempotency;
 mod isolation;
 mod keys;
 mod paging;
+mod public_url;
 mod queries;
 mod resources;
 mod returns;
