@@ -2,6 +2,8 @@
 
 mod patience;
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,6 +29,18 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const TAKE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long requests under way may take once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(25);
+/// How many connections may wait to be accepted; the system may hold it lower (`net.core.somaxconn`). With the 128 that
+/// are usual, a burst of gateways' webhooks meets a queue that is full, and connections that only one side knows of.
+const BACKLOG: u32 = 4096;
+
+/// Listens where [`crate::App::serve`] shall serve.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restart must not wait for the connections of the process before it.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Accepts connections until `stop`, then lets those under way finish.
 pub(crate) async fn serve(

@@ -25,5 +25,6 @@ mod workers;
 
 pub use app::App;
 pub use config::{Config, ConfigSources};
+pub use http::listen;
 pub use logging::init_tracing;
 pub use routes::{Access, ROUTES, Repetition, Route};

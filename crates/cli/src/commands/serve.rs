@@ -1,9 +1,8 @@
 //! `serve` and `migrate`
 
 use billfold_core::registry::Registry;
-use billfold_server::{App, Config, ConfigSources, init_tracing};
+use billfold_server::{App, Config, ConfigSources, init_tracing, listen};
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{Global, ServeArgs};
@@ -16,12 +15,11 @@ pub(crate) async fn run(global: &Global, args: ServeArgs) -> anyhow::Result<()> 
     override_with(&mut sources, "database.url", args.database_url.map(|url| json!(url)));
     let config = Config::load(&sources)?;
     init_tracing(&config.log)?;
-    let listen = config.server.listen;
+    let address = config.server.listen;
     let wrong = config.clone();
     let app = App::build(config, Registry::linked()?).await?;
-    let listener = TcpListener::bind(listen).await;
-    let listener = listener
-        .map_err(|error| wrong.wrong("server.listen", &format!("cannot listen on {listen}: {error}")))?;
+    let listener = listen(address)
+        .map_err(|error| wrong.wrong("server.listen", &format!("cannot listen on {address}: {error}")))?;
     let address = listener.local_addr()?;
     if global.json {
         output::json(&json!({"listening": address}));

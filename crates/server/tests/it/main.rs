@@ -6,6 +6,7 @@
 mod answers;
 mod authorisation;
 mod bodies;
+mod bursts;
 mod faults;
 mod hostile;
 mod idempotency;
