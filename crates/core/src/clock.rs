@@ -41,6 +41,14 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// When a day such as `2030-12-31` is over wherever on earth it ends last. `None` for what is no day.
+    pub fn end_of_day(date: &str) -> Option<Self> {
+        let date: jiff::civil::Date = date.parse().ok()?;
+        let after = date.checked_add(jiff::Span::new().days(1)).ok()?;
+        let midnight = after.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+        Some(Self(midnight.as_millisecond()).plus(Duration::from_hours(12)))
+    }
+
     /// When a month (1 to 12) of a year of four digits is over wherever on earth it ends last, which is twelve
     /// hours after UTC. `None` for what is no month.
     pub fn end_of_month(year: u16, month: u8) -> Option<Self> {

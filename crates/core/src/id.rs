@@ -62,6 +62,13 @@ pub struct EndpointDeliveryKind;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdempotencyKeyKind;
 
+/// Marks charge ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChargeKind;
+/// Marks refund ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RefundKind;
+
 impl IdKind for CustomerKind {
     const PREFIX: &'static str = "cus";
 }
@@ -100,6 +107,17 @@ impl IdKind for IdempotencyKeyKind {
     const PREFIX: &'static str = "idk";
 }
 
+impl IdKind for ChargeKind {
+    const PREFIX: &'static str = "chg";
+}
+impl IdKind for RefundKind {
+    const PREFIX: &'static str = "rfd";
+}
+
+/// `chg_…`: a payment made with a saved method. Also the reference given to the gateway.
+pub type ChargeId = Id<ChargeKind>;
+/// `rfd_…`: money given back. Also the reference given to the gateway.
+pub type RefundId = Id<RefundKind>;
 /// `cus_…`: the merchant's payer.
 pub type CustomerId = Id<CustomerKind>;
 /// `ses_…`: one attempt to save a payment method. Also the reference given to the gateway.
@@ -142,6 +160,15 @@ impl<K: IdKind> Id<K> {
         let millis = u64::try_from(now.as_millis()).unwrap_or(0);
         let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
         Ok(Self { uuid, kind: PhantomData })
+    }
+
+    /// The id that belongs to a moment and a digest: the same for the same two.
+    pub(crate) fn derived(at: Timestamp, digest: &[u8; 32]) -> Self {
+        let mut random = [0_u8; 10];
+        random.copy_from_slice(&digest[..10]);
+        let millis = u64::try_from(at.as_millis()).unwrap_or(0);
+        let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
+        Self { uuid, kind: PhantomData }
     }
 }
 

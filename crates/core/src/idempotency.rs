@@ -3,8 +3,9 @@
 use zeroize::Zeroizing;
 
 use crate::clock::Timestamp;
-use crate::id::{IdempotencyKeyId, VaultRecordId};
+use crate::id::{Id, IdKind, IdempotencyKeyId, VaultRecordId};
 use crate::name::TenantId;
+use crate::secret::sha256;
 use crate::vault::Fingerprint;
 
 /// A key as stored. Neither the client's text nor the request can be read from it.
@@ -30,6 +31,38 @@ pub struct IdempotencyKey {
     pub version: i64,
 }
 
+impl IdempotencyKey {
+    /// What every attempt at this request has in common.
+    pub fn intent(&self) -> Intent {
+        Intent::new(self.created_at, &self.id.to_string())
+    }
+}
+
+/// What every attempt at one request has in common, also when the process that made the first one died: the ids of
+/// what the request makes. The second attempt finds what the first one stored, and goes on from there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    at: Timestamp,
+    name: String,
+}
+
+impl Intent {
+    /// The intent that began at `at` and is called `name`.
+    pub fn new(at: Timestamp, name: &str) -> Self {
+        Self { at, name: name.to_owned() }
+    }
+
+    /// The id of what the request makes.
+    pub(crate) fn id<K: IdKind>(&self) -> Id<K> {
+        self.nth(0)
+    }
+
+    /// The id of the `index`th of the things that it makes.
+    pub(crate) fn nth<K: IdKind>(&self, index: usize) -> Id<K> {
+        Id::derived(self.at, &sha256(format!("{}|{}|{index}", self.name, K::PREFIX).as_bytes()))
+    }
+}
+
 /// A request that came with a key.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyedRequest<'a> {
@@ -46,8 +79,8 @@ pub struct KeyedRequest<'a> {
 /// What a key says of a request.
 #[derive(Debug)]
 pub enum Claim {
-    /// It is the first: run it, and finish with [`crate::Billfold::keep_answer`] or
-    /// [`crate::Billfold::release_idempotency_key`].
+    /// It is the first, or the one before was not answered: run it with the key's [`IdempotencyKey::intent`], and
+    /// finish with [`crate::Billfold::keep_answer`] or [`crate::Billfold::release_idempotency_key`].
     First(Box<IdempotencyKey>),
     /// The same request is running.
     Running,

@@ -9,6 +9,7 @@
 pub mod audit;
 pub mod billfold;
 pub mod capability;
+pub mod charge;
 pub mod clock;
 pub mod customer;
 pub mod entropy;
@@ -38,6 +39,6 @@ pub mod view;
 pub use billfold::{Billfold, BillfoldBuilder};
 pub use error::{Error, ErrorKind, Result};
 pub use use_cases::{
-    ApiKeyView, ChangeEndpoint, CreateEndpoint, CustomerSelector, DeliveryView, EndpointSecret, EndpointTest,
-    EventView, IssuedApiKey, Principal, StartSession,
+    ApiKeyView, Attempt, ChangeEndpoint, CreateEndpoint, CustomerSelector, DeliveryView, EndpointSecret,
+    EndpointTest, EventView, GivenConsent, IssuedApiKey, Principal, StartCharge, StartRefund, StartSession,
 };

@@ -5,6 +5,7 @@
 //! retry, time-out, metric or log policy; those belong to core. Expected outcomes are values
 //! ([`Deletion::AlreadyGone`]); `Err` means "could not do, or could not tell".
 
+mod charge;
 mod context;
 mod method;
 mod session;
@@ -14,6 +15,10 @@ use std::fmt;
 
 use async_trait::async_trait;
 
+pub use charge::{
+    ChargeAbilities, ChargeProvider, ChargeRef, CreateCharge, CreateRefund, Lookup, ProviderCharge,
+    ProviderChargeStatus, ProviderRefund, RefundRef, SignedCharge,
+};
 pub use context::CallContext;
 pub use method::{Deletion, ProviderMethod, ProviderMethodStatus, TokenRef};
 pub use session::{
@@ -63,6 +68,11 @@ pub trait TokenizationProvider: fmt::Debug + Send + Sync {
 
     /// The gateway's own customers, where it keeps some.
     fn customers(&self) -> Option<&dyn CustomerDirectory> {
+        None
+    }
+
+    /// Charging what was saved, where this provider can.
+    fn charging(&self) -> Option<&dyn ChargeProvider> {
         None
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::charge::Charge;
 use crate::clock::Timestamp;
 use crate::entropy::{Entropy, EntropyError};
 use crate::payment_method::{Display, PaymentMethod, PaymentMethodStatus};
@@ -33,6 +34,11 @@ pub struct Schedule {
     pub pending_methods: Vec<Duration>,
     /// Between questions about an active method; `None` waits for the gateway to tell.
     pub active_methods: Option<Duration>,
+    /// Between questions about a charge that its gateway has not ended, by the time since it began; the last repeats,
+    /// up to [`Schedule::charges_for`].
+    pub charges: Vec<Duration>,
+    /// For how long a charge is asked about. Bank debits take days.
+    pub charges_for: Duration,
     /// How long before its card ends a method's merchant is told.
     pub expiring_before: Duration,
     /// How much of what a worker claimed is worked on at once. With ten, a batch of twenty whose every gateway call
@@ -78,6 +84,8 @@ impl Default for Schedule {
             removal_attempts: 40,
             pending_methods: vec![MINUTE, 10 * MINUTE, HOUR, 6 * HOUR, 24 * HOUR],
             active_methods: Some(7 * 24 * HOUR),
+            charges: vec![MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, 24 * HOUR],
+            charges_for: 60 * 24 * HOUR,
             expiring_before: 30 * 24 * HOUR,
             at_once: 10,
             lease: MINUTE,
@@ -178,6 +186,19 @@ impl Schedule {
             }
             _ => None,
         }
+    }
+
+    /// When a charge is asked about next: soon after it or its latest refund began, and more slowly later. `None`
+    /// for one that is over.
+    pub(crate) fn next_charge_check(&self, charge: &Charge, now: Timestamp) -> Option<Timestamp> {
+        if !charge.is_open() {
+            return None;
+        }
+        let refunds = charge.details.refunds.iter().filter(|refund| refund.status.is_open());
+        let began = refunds.map(|refund| refund.created_at).chain([charge.created_at]).max();
+        let age = now.since(began.unwrap_or(charge.created_at));
+        let step = self.charges.iter().find(|step| **step > age).or(self.charges.last());
+        (age < self.charges_for).then(|| now.plus(step.copied().unwrap_or(HOUR)))
     }
 
     /// Whether a card of this expiry date ends soon.

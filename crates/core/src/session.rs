@@ -46,6 +46,17 @@ impl Via {
     }
 }
 
+/// What the customer agreed to when they saved the method, for the merchant to show later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    /// Which version of the merchant's text they saw.
+    pub text_version: String,
+    /// When they agreed.
+    pub agreed_at: Timestamp,
+    /// Keyed fingerprint of the address that they agreed from: the same address can be recognised, and not read.
+    pub address: Option<String>,
+}
+
 /// What happens to a session but is never searched for; stored as one JSON text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionDetails {
@@ -81,6 +92,9 @@ pub struct SessionDetails {
     pub returned_at: Option<Timestamp>,
     /// How often the sweeper asked about it.
     pub checks: u32,
+    /// What the customer agreed to, as the merchant told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<Consent>,
     /// Why this gateway, when the request named none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_choice: Option<GatewayChoice>,

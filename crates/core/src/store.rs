@@ -5,6 +5,7 @@
 //! value, makes the whole commit [`Commit::Stale`], and the caller reads again. That one rule
 //! decides every race.
 
+mod charges;
 mod idempotency;
 pub mod memory;
 mod outgoing;
@@ -15,19 +16,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use charges::{ChargeFilter, ChargeStore};
 pub use idempotency::IdempotencyStore;
 pub use outgoing::{OutgoingStore, ReplayFilter};
 pub use records::{ApiKey, Delivery, DeliveryState, Event, Page, Removal};
 
 use crate::audit::{AuditDraft, AuditEntry};
 use crate::capability::Usage;
+use crate::charge::Charge;
 use crate::clock::Timestamp;
 use crate::customer::{Customer, GatewayCustomer};
 use crate::erasure::{Erasure, Shred};
 use crate::error::{Error, ErrorKind, Retry};
 use crate::id::{
-    ApiKeyId, CustomerId, DeliveryId, ErasureId, IdempotencyKeyId, PaymentMethodId, SessionId, VaultRecordId,
-    WebhookEndpointId,
+    ApiKeyId, CustomerId, DeliveryId, ErasureId, PaymentMethodId, SessionId, VaultRecordId, WebhookEndpointId,
 };
 use crate::idempotency::IdempotencyKey;
 use crate::name::{GatewayName, TenantId};
@@ -92,6 +94,8 @@ pub struct Changes {
     /// Methods; among those that are not deleted, unique by (tenant, gateway, token fingerprint),
     /// by (tenant, gateway, customer, instrument fingerprint, usage), and one default per customer.
     pub methods: Vec<Write<PaymentMethod>>,
+    /// Charges, each of a stored method's customer; unique by (tenant, gateway, provider reference).
+    pub charges: Vec<Write<Charge>>,
     /// Tokens to delete at their gateway.
     pub removals: Vec<Write<Removal>>,
     /// Sealed values to destroy, by tenant and id.
@@ -110,8 +114,6 @@ pub struct Changes {
     pub webhook_endpoint_deletes: Vec<(TenantId, WebhookEndpointId)>,
     /// Idempotency keys; unique by (tenant, key).
     pub idempotency_keys: Vec<Write<IdempotencyKey>>,
-    /// Idempotency keys to delete, by tenant, id and version; one that moved on makes the commit stale.
-    pub idempotency_deletes: Vec<(TenantId, IdempotencyKeyId, i64)>,
     /// Erasures; unique by (tenant, subject).
     pub erasures: Vec<Write<Erasure>>,
     /// Owners whose rows, values and keys are destroyed.
@@ -168,7 +170,7 @@ pub enum Commit {
 
 /// A database. Implementations are proven by the contract suite in `billfold-testkit`.
 #[async_trait]
-pub trait Store: OutgoingStore + IdempotencyStore + fmt::Debug + Send + Sync {
+pub trait Store: OutgoingStore + IdempotencyStore + ChargeStore + fmt::Debug + Send + Sync {
     /// Brings the schema up to date; does nothing when it is. Refuses a schema newer than this
     /// program.
     async fn migrate(&self) -> StoreResult<()>;

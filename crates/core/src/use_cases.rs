@@ -5,6 +5,7 @@ use futures::stream::{self, StreamExt as _};
 
 mod api_keys;
 mod cancel;
+mod charges;
 mod choose;
 mod customers;
 mod endpoint_deliveries;
@@ -27,11 +28,12 @@ mod validate;
 mod webhook_endpoints;
 
 pub use api_keys::{ApiKeyView, IssuedApiKey, Principal};
+pub use charges::{Attempt, StartCharge, StartRefund};
 pub(crate) use known_keys::KnownKeys;
 
 pub use events::{DeliveryView, EventView};
 pub use send::EndpointTest;
-pub use start::{CustomerSelector, StartSession};
+pub use start::{CustomerSelector, GivenConsent, StartSession};
 pub use webhook_endpoints::{ChangeEndpoint, CreateEndpoint, EndpointSecret};
 
 /// How often a use case reads again when its commit was stale. Each round means that someone else
@@ -60,6 +62,7 @@ mod purpose {
     pub(super) const INSTRUMENT: &[u8] = b"instrument";
     pub(super) const DELIVERY: &[u8] = b"webhook-delivery";
     pub(super) const ERASURE: &[u8] = b"erasure-subject";
+    pub(super) const CONSENT_ADDRESS: &[u8] = b"consent-address";
     pub(super) const IDEMPOTENCY_KEY: &[u8] = b"idempotency-key";
     pub(super) const IDEMPOTENT_REQUEST: &[u8] = b"idempotent-request";
 }

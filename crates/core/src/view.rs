@@ -1,8 +1,11 @@
 //! What the outside sees of an object: the same JSON in API answers and in events. No token, no
 //! sealed value; the link to the hosted page only where it was asked for.
 
+mod charge;
+
 use std::collections::BTreeMap;
 
+pub use charge::{ChargeView, DeclineView, RefundView};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, Serializer};
 use url::Url;
@@ -16,7 +19,7 @@ use crate::name::GatewayName;
 use crate::payment_method::{Display, PaymentMethod, PaymentMethodStatus};
 use crate::provider::{CustomerProfile, RecurringTerms};
 use crate::routing::GatewayChoice;
-use crate::session::{Session, SessionStatus, Via};
+use crate::session::{Consent, Session, SessionStatus, Via};
 use crate::settings::Mode;
 
 /// What the customer has to do next.
@@ -39,6 +42,24 @@ pub enum Next {
 
 fn exposed<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret.expose_secret())
+}
+
+/// What a customer agreed to when they saved a method. The fingerprint of their address is not shown.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConsentView {
+    /// Which version of the merchant's text they saw.
+    pub text_version: String,
+    /// When they agreed.
+    pub agreed_at: Timestamp,
+    /// Whether the address that they agreed from is kept, as a keyed fingerprint.
+    pub address_kept: bool,
+}
+
+impl From<&Consent> for ConsentView {
+    fn from(consent: &Consent) -> Self {
+        let Consent { text_version, agreed_at, address } = consent.clone();
+        Self { text_version, agreed_at, address_kept: address.is_some() }
+    }
 }
 
 /// A session.
@@ -84,6 +105,9 @@ pub struct SessionView {
     pub return_url: Url,
     /// Whether the saved method becomes the default.
     pub make_default: bool,
+    /// What the customer agreed to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consent: Option<ConsentView>,
     /// What the customer has to do; absent once the session is over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Next>,
@@ -125,6 +149,7 @@ impl SessionView {
             metadata: details.metadata,
             return_url: details.return_url,
             make_default: details.make_default,
+            consent: details.consent.as_ref().map(ConsentView::from),
             next,
             payment_methods: details.payment_methods,
             settled_via: details.settled_via,

@@ -1,6 +1,7 @@
 //! Rows as the databases hold them, and their conversions to and from the core types.
 
 mod audit;
+mod charges;
 mod customers;
 mod idempotency;
 mod methods;
@@ -10,6 +11,7 @@ mod sessions;
 mod vault;
 
 pub(crate) use audit::{AuditRow, ErasureRow};
+pub(crate) use charges::ChargeRow;
 pub(crate) use customers::{CustomerRow, GatewayCustomerRow};
 pub(crate) use idempotency::IdempotencyKeyRow;
 pub(crate) use methods::{MethodRow, RemovalRow};

@@ -45,6 +45,29 @@ diesel::table! {
 }
 
 diesel::table! {
+    charges (id) {
+        id -> Text,
+        tenant -> Text,
+        gateway -> Text,
+        provider -> Text,
+        mode -> Text,
+        customer_id -> Text,
+        payment_method_id -> Text,
+        status -> Text,
+        amount -> BigInt,
+        currency -> Text,
+        provider_reference -> Nullable<Text>,
+        next_action -> Nullable<Text>,
+        nonce_hash -> Binary,
+        next_check_at -> Nullable<BigInt>,
+        details -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
     vault_keys (id) {
         id -> Text,
         tenant -> Text,

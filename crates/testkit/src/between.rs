@@ -7,11 +7,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use billfold_core::audit::AuditEntry;
 use billfold_core::capability::Usage;
+use billfold_core::charge::Charge;
 use billfold_core::clock::Timestamp;
 use billfold_core::customer::{Customer, GatewayCustomer};
 use billfold_core::erasure::Erasure;
 use billfold_core::id::{
-    ApiKeyId, CustomerId, DeliveryId, EndpointDeliveryId, ErasureId, PaymentMethodId, SessionId,
+    ApiKeyId, ChargeId, CustomerId, DeliveryId, EndpointDeliveryId, ErasureId, PaymentMethodId, SessionId,
     VaultRecordId, WebhookEndpointId,
 };
 use billfold_core::idempotency::IdempotencyKey;
@@ -20,8 +21,9 @@ use billfold_core::outgoing::{EndpointDelivery, EndpointDeliveryState, WebhookEn
 use billfold_core::payment_method::PaymentMethod;
 use billfold_core::session::Session;
 use billfold_core::store::{
-    ApiKey, Changes, Commit, Delivery, DeliveryState, Event, IdempotencyStore, KeyFilter, OutgoingStore,
-    Page, RecordFilter, Removal, ReplayFilter, Store, StoreError, StoreResult, VaultPut,
+    ApiKey, Changes, ChargeFilter, ChargeStore, Commit, Delivery, DeliveryState, Event, IdempotencyStore,
+    KeyFilter, OutgoingStore, Page, RecordFilter, Removal, ReplayFilter, Store, StoreError, StoreResult,
+    VaultPut,
 };
 use billfold_core::vault::{Fingerprint, KeyCount, KeyId, KeyPurpose, VaultKey, VaultRecord};
 
@@ -194,6 +196,20 @@ through! {
         fn endpoint_deliveries_to_replay(tenant: &TenantId, endpoint: WebhookEndpointId, filter: ReplayFilter, limit: u32) -> Vec<EndpointDelivery>;
         fn claim_endpoint_deliveries(endpoint: WebhookEndpointId, now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<EndpointDelivery>;
         fn sweep_endpoint_deliveries(before: Timestamp, limit: u32) -> usize;
+    }
+}
+
+through! {
+    ChargeStore {
+        fn charge(tenant: &TenantId, id: ChargeId) -> Option<Charge>;
+        fn charge_of_any_tenant(id: ChargeId) -> Option<Charge>;
+        fn charge_by_provider_reference(
+            tenant: &TenantId,
+            gateway: &GatewayName,
+            reference: &str
+        ) -> Option<Charge>;
+        fn charges(tenant: &TenantId, filter: ChargeFilter, page: Page<ChargeId>) -> Vec<Charge>;
+        fn claim_charges(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Charge>;
     }
 }
 

@@ -12,6 +12,8 @@
 //! itself, at the transport. So a provider has to send all that it sends through `CallContext::send`.
 
 mod ability;
+mod charge_driver;
+mod charges;
 mod column;
 mod driver;
 mod endings;
@@ -28,6 +30,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
+pub use charge_driver::{Booked, ChargeDriver, ChargePlay};
 pub use driver::{Ability, Card, Driver, Rotation, SentWebhook, Signer};
 
 use column::Column;
@@ -87,6 +90,7 @@ pub fn trials() -> Vec<Trial> {
         faults::trials(),
         hostile::trials(),
         methods::trials(),
+        charges::trials(),
         secrets::trials(),
     ];
     parts.concat()

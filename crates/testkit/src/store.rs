@@ -2,6 +2,7 @@
 //! migrated store.
 
 mod audit;
+mod charges;
 mod claims;
 mod erasures;
 mod idempotency;
@@ -31,6 +32,7 @@ pub fn trials() -> Vec<Trial> {
     trials.extend(audit::trials());
     trials.extend(outgoing::trials());
     trials.extend(idempotency::trials());
+    trials.extend(charges::trials());
     trials
 }
 

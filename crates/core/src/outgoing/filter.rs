@@ -5,7 +5,17 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, FieldError, Result};
 
 /// Every type of event there is.
-pub const EVENT_TYPES: [&str; 14] = [
+pub const EVENT_TYPES: [&str; 24] = [
+    "charge.authorized",
+    "charge.canceled",
+    "charge.declined",
+    "charge.needs_attention",
+    "charge.processing",
+    "charge.refund_failed",
+    "charge.refund_succeeded",
+    "charge.requires_action",
+    "charge.succeeded",
+    "charge.unknown",
     "customer.erased",
     "payment_method.default_changed",
     "payment_method.deleted",

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capability::Trust;
 use crate::clock::Timestamp;
+use crate::provider::SignedCharge;
 
 /// A webhook as received: nothing parsed, nothing dropped.
 #[derive(Clone)]
@@ -88,6 +89,15 @@ pub enum EventSubject {
         token: String,
         /// Our reference of the session that saved it, where the event carries it.
         merchant_reference: Option<String>,
+    },
+    /// A charge changed, or a refund of it.
+    Charge {
+        /// The gateway's id of it.
+        reference: Option<String>,
+        /// Our charge id, where the event carries it.
+        merchant_reference: Option<String>,
+        /// What is told, where the delivery's signature covers all of it; then the gateway is not asked.
+        told: Option<Box<SignedCharge>>,
     },
     /// Something that Billfold does not act on; stored and acknowledged.
     Other,

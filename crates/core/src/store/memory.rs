@@ -1,6 +1,7 @@
 //! A store in memory, for tests and for trying things out. It holds to the same contract as the
 //! databases; everything is gone when it is dropped.
 
+mod charges;
 mod idempotency;
 mod outgoing;
 mod tables;

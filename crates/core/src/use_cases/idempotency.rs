@@ -29,15 +29,15 @@ impl Billfold {
             let known = self.store().idempotency_key(tenant, &key).await?;
             let (claimed, changes) = match known {
                 None => self.first(tenant, &key, &request)?,
-                Some(known) if known.expires_at <= self.now() => self.next(known, &request),
+                Some(known) if known.expires_at <= self.now() => self.renewed(known, &request),
                 Some(known) if known.request != request => return Ok(Claim::Reused),
                 Some(IdempotencyKey { answer: Some(answer), .. }) => {
                     let record = self.store().vault_record(tenant, answer).await?.ok_or_else(gone)?;
                     return Ok(Claim::Answered(self.vault().open(&record).await?));
                 }
                 Some(known) if known.lease_until > self.now() => return Ok(Claim::Running),
-                // Whoever ran it has died.
-                Some(known) => self.next(known, &request),
+                // Whoever ran it has died, or could not say how it ended.
+                Some(known) => self.taken_over(known),
             };
             if self.store().commit(changes).await? == Commit::Applied {
                 return Ok(Claim::First(Box::new(claimed)));
@@ -80,10 +80,14 @@ impl Billfold {
         Err(contended())
     }
 
-    /// Frees the key of a request that had no effect, or of which nobody knows: the client may try again.
-    pub async fn release_idempotency_key(&self, claimed: IdempotencyKey) -> Result<()> {
-        let idempotency_deletes = vec![(claimed.tenant, claimed.id, claimed.version)];
-        self.store().commit(Changes { idempotency_deletes, ..Changes::default() }).await?;
+    /// Lets go of the key of a request whose answer is not kept: the client may try again, with the same request. The
+    /// intent stays, for what the request had stored by then may have had an effect.
+    pub async fn release_idempotency_key(&self, mut claimed: IdempotencyKey) -> Result<()> {
+        claimed.lease_until = self.now();
+        claimed.version += 1;
+        // Stale means that it was taken over.
+        let idempotency_keys = vec![Write::Update(claimed)];
+        self.store().commit(Changes { idempotency_keys, ..Changes::default() }).await?;
         Ok(())
     }
 
@@ -114,8 +118,16 @@ impl Billfold {
         Ok((row, Changes { idempotency_keys, ..Changes::default() }))
     }
 
+    /// A key whose request goes on with the same intent.
+    fn taken_over(&self, mut row: IdempotencyKey) -> (IdempotencyKey, Changes) {
+        row.lease_until = self.now().plus(self.schedule().idempotency_lease);
+        row.version += 1;
+        let idempotency_keys = vec![Write::Update(row.clone())];
+        (row, Changes { idempotency_keys, ..Changes::default() })
+    }
+
     /// A key that is free again, for another request or the same one.
-    fn next(&self, mut row: IdempotencyKey, request: &Fingerprint) -> (IdempotencyKey, Changes) {
+    fn renewed(&self, mut row: IdempotencyKey, request: &Fingerprint) -> (IdempotencyKey, Changes) {
         let now = self.now();
         let old = row.answer.take().map(|answer| (row.tenant.clone(), answer));
         row.request = request.clone();

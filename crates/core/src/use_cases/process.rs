@@ -88,6 +88,14 @@ impl Billfold {
                     None => Ok(Outcome::nothing(Effect::Unmatched)),
                 }
             }
+            EventSubject::Charge { reference, merchant_reference, told } => {
+                let found =
+                    self.find_charge(gateway, reference.as_deref(), merchant_reference.as_deref()).await?;
+                let Some(charge) = found else { return Ok(Outcome::nothing(Effect::Unmatched)) };
+                let customer = charge.customer_id;
+                self.act_on_charge(gateway, charge, reference.as_deref(), told.as_deref()).await?;
+                Ok(Outcome::done(customer))
+            }
             EventSubject::Method { token, merchant_reference } => {
                 self.act_on_method(gateway, token, merchant_reference.as_deref()).await
             }

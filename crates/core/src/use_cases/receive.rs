@@ -6,12 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{DeliveryView, MAX_ROUNDS, Principal, contended, purpose, sealed_kind};
 use crate::billfold::Billfold;
-use crate::capability::Capabilities;
+use crate::capability::{Capabilities, Trust};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gateway::Gateway;
 use crate::id::DeliveryId;
 use crate::name::GatewayName;
-use crate::provider::{Acknowledgement, ProviderEvent, WebhookBatch, WebhookDelivery, WebhookRejection};
+use crate::provider::{
+    Acknowledgement, EventSubject, ProviderEvent, WebhookBatch, WebhookDelivery, WebhookRejection,
+};
 use crate::secret::sha256;
 use crate::store::{Changes, Commit, Delivery, DeliveryState, Write};
 use crate::vault::{Fingerprint, Place, VaultRecord};
@@ -37,7 +39,8 @@ impl Billfold {
         // A provider that panics over a body must not take the server with it.
         let read = gateway.contain("read_webhook", || gateway.provider.read_webhook(&delivery));
         match read.unwrap_or(Err(WebhookRejection::Unauthentic)) {
-            Ok(batch) => {
+            Ok(mut batch) => {
+                believe_no_more_than_is_signed(&mut batch);
                 self.store_webhook(gateway, &delivery, &batch, DeliveryState::Received).await?;
                 self.announce_work();
                 Ok(batch.acknowledge)
@@ -226,6 +229,18 @@ impl Billfold {
 
 fn webhook_place<'a>(gateway: &'a Gateway, id: &'a str) -> Place<'a> {
     Place { tenant: &gateway.tenant, owner: gateway.name.as_str(), kind: sealed_kind::WEBHOOK, object: id }
+}
+
+/// A hint may name an object, and tells nothing about it.
+fn believe_no_more_than_is_signed(batch: &mut WebhookBatch) {
+    if batch.trust == Trust::Signed {
+        return;
+    }
+    for event in &mut batch.events {
+        if let EventSubject::Charge { told, .. } = &mut event.subject {
+            *told = None;
+        }
+    }
 }
 
 /// The events' names, cut to a length that a list can show. They come from outside.

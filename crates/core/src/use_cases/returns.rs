@@ -73,7 +73,7 @@ impl Billfold {
     }
 }
 
-fn used() -> Error {
+pub(super) fn used() -> Error {
     Error::new(ErrorKind::Gone, "this return address was already used")
 }
 

@@ -2,12 +2,13 @@
 //! created at the gateway, and the intent becomes active.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{MAX_ROUNDS, contended, sealed_kind};
+use super::{MAX_ROUNDS, contended, purpose, sealed_kind};
 use crate::billfold::Billfold;
 use crate::capability::{MethodKind, Usage};
 use crate::clock::Timestamp;
@@ -15,13 +16,14 @@ use crate::customer::{Customer, GatewayCustomer};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::gateway::Gateway;
 use crate::id::{CustomerId, SessionId, VaultRecordId};
+use crate::idempotency::Intent;
 use crate::money::{Country, Currency};
 use crate::name::{GatewayName, TenantId};
 use crate::provider::{
     CreateSession, CustomerProfile, EnsureCustomer, NextAction, ProviderSession, RecurringTerms,
 };
 use crate::secret::{random_token, sha256};
-use crate::session::{Session, SessionDetails, SessionStatus, Via};
+use crate::session::{Consent, Session, SessionDetails, SessionStatus, Via};
 use crate::settings::Mode;
 use crate::store::{Changes, Commit, Write};
 use crate::vault::{Place, VaultRecord};
@@ -71,9 +73,29 @@ pub struct StartSession {
     /// Whether the saved method becomes the customer's default. A first method does anyway.
     #[serde(default)]
     pub make_default: bool,
+    /// What the customer agreed to, kept with the session.
+    #[serde(default)]
+    pub consent: Option<GivenConsent>,
     /// What only this gateway knows.
     #[serde(default)]
     pub provider_options: Option<serde_json::Value>,
+    /// The same in every attempt at this request: whoever tries again finds the session of the attempt before.
+    #[serde(skip)]
+    pub intent: Option<Intent>,
+}
+
+/// The customer's agreement to the merchant's text about stored payment methods.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GivenConsent {
+    /// Which version of the text they saw.
+    pub text_version: String,
+    /// When they agreed; now when nothing is said.
+    #[serde(default)]
+    pub agreed_at: Option<Timestamp>,
+    /// The address that they agreed from; only a keyed fingerprint of it is kept.
+    #[serde(default)]
+    pub ip_address: Option<IpAddr>,
 }
 
 /// An existing customer by id, or one by the merchant's reference, made or updated as needed.
@@ -125,7 +147,9 @@ impl StartSession {
             return_url,
             expires_at: None,
             make_default: false,
+            consent: None,
             provider_options: None,
+            intent: None,
         }
     }
 }
@@ -145,7 +169,7 @@ impl CustomerSelector {
 
 /// The sealed form of [`Next`].
 #[derive(Serialize, Deserialize)]
-enum StoredNext {
+pub(super) enum StoredNext {
     Redirect(String),
     ClientSecret(String),
 }
@@ -160,7 +184,14 @@ impl Billfold {
         let (gateway, choice) = self.choose_gateway(tenant, &request)?;
         let gateway = gateway.clone();
         self.check_selector(tenant, &request.customer).await?;
-        let id = SessionId::generate(self.now(), self.entropy().as_ref())?;
+        let id = match &request.intent {
+            Some(intent) => intent.id(),
+            None => SessionId::generate(self.now(), self.entropy().as_ref())?,
+        };
+        let before = self.store().session(tenant, id).await?;
+        if let Some(before) = before.as_ref().filter(|before| before.status != SessionStatus::Creating) {
+            return self.session_view(before).await;
+        }
         let nonce = random_token(self.entropy().as_ref())?;
         let mut create = self.provider_request(&gateway, &request, id, &nonce)?;
         create.customer = self.profile_for(tenant, &request.customer).await?;
@@ -170,7 +201,18 @@ impl Billfold {
         create.customer_reference = customer.id.to_string();
         let mut session = self.intent(&gateway, &request, &create, id, &nonce, customer.id);
         session.details.gateway_choice = choice;
-        self.insert(Changes { sessions: vec![Write::Insert(session.clone())], ..Changes::default() }).await?;
+        session.details.consent = self.consent(tenant, request.consent.as_ref()).await?;
+        let intent = match before {
+            // The attempt before died at the gateway, if it came so far. Nobody was given the link of what it may have
+            // opened there.
+            Some(before) => {
+                session.created_at = before.created_at;
+                session.version = before.version + 1;
+                Write::Update(session.clone())
+            }
+            None => Write::Insert(session.clone()),
+        };
+        self.insert(Changes { sessions: vec![intent], ..Changes::default() }).await?;
 
         match self.create_at_gateway(&gateway, &customer, create).await {
             Ok((observed, gateway_customer)) => {
@@ -181,6 +223,22 @@ impl Billfold {
                 Err(error.with_context("session", id.to_string()))
             }
         }
+    }
+
+    async fn consent(&self, tenant: &TenantId, given: Option<&GivenConsent>) -> Result<Option<Consent>> {
+        let Some(given) = given else { return Ok(None) };
+        let mut consent = Consent {
+            text_version: given.text_version.clone(),
+            agreed_at: given.agreed_at.unwrap_or_else(|| self.now()),
+            address: None,
+        };
+        if let Some(address) = given.ip_address {
+            let address = address.to_string();
+            let parts = [purpose::CONSENT_ADDRESS, address.as_bytes()];
+            let fingerprint = self.vault().fingerprint(tenant, &parts).await?;
+            consent.address = Some(fingerprint.as_str().to_owned());
+        }
+        Ok(Some(consent))
     }
 
     fn provider_request(
@@ -206,7 +264,8 @@ impl Billfold {
         Ok(create)
     }
 
-    fn return_address(&self, id: SessionId, nonce: &SecretString) -> Result<Url> {
+    /// Where a browser comes back to, for a session or a charge.
+    pub(super) fn return_address(&self, id: impl ToString, nonce: &SecretString) -> Result<Url> {
         let mut address = self.public_url().clone();
         let id = id.to_string();
         address
@@ -258,6 +317,7 @@ impl Billfold {
                 returned_at: None,
                 checks: 0,
                 gateway_choice: None,
+                consent: None,
             },
             created_at: now,
             updated_at: now,
@@ -333,6 +393,10 @@ impl Billfold {
     ) -> Result<SessionView> {
         let next = observed.next.as_ref().map(stored_next);
         for _ in 0..MAX_ROUNDS {
+            if session.provider_reference.as_ref().is_some_and(|known| *known != observed.reference) {
+                // Another attempt at the same request was quicker: its session is the one.
+                return self.session_view(&session).await;
+            }
             let mut changed = session.clone();
             changed.provider_reference.get_or_insert_with(|| observed.reference.clone());
             if changed.details.gateway_customer.is_none() {
@@ -403,7 +467,9 @@ impl Billfold {
 
     pub(super) async fn session_view(&self, session: &Session) -> Result<SessionView> {
         let next = match session.next {
-            Some(record) if !session.status.is_final() => self.open_next(session, record).await?,
+            Some(record) if !session.status.is_final() => {
+                self.open_next(&session.tenant, &session.id.to_string(), record).await?
+            }
             _ => None,
         };
         Ok(SessionView::new(session, next))
@@ -416,12 +482,15 @@ impl Billfold {
         self.vault().seal_json(place, next).await
     }
 
-    /// What the customer has to do, if the session did not end meanwhile.
-    async fn open_next(&self, session: &Session, record: VaultRecordId) -> Result<Option<Next>> {
-        let record = self.store().vault_record(&session.tenant, record).await?;
-        let ours = |record: &VaultRecord| {
-            record.object == session.id.to_string() && record.kind == sealed_kind::NEXT_ACTION
-        };
+    /// What the customer has to do, if the session or charge `object` did not end meanwhile.
+    pub(super) async fn open_next(
+        &self,
+        tenant: &TenantId,
+        object: &str,
+        record: VaultRecordId,
+    ) -> Result<Option<Next>> {
+        let record = self.store().vault_record(tenant, record).await?;
+        let ours = |record: &VaultRecord| record.object == object && record.kind == sealed_kind::NEXT_ACTION;
         let Some(record) = record.filter(ours) else { return Ok(None) };
         Ok(Some(match self.vault().open_json(&record).await? {
             StoredNext::Redirect(url) => Next::Redirect { url: SecretString::from(url) },
@@ -430,12 +499,12 @@ impl Billfold {
     }
 }
 
-/// Binds a nonce to its session.
-pub(super) fn nonce_hash(id: SessionId, nonce: &str) -> Vec<u8> {
+/// Binds a nonce to its session or charge.
+pub(super) fn nonce_hash(id: impl std::fmt::Display, nonce: &str) -> Vec<u8> {
     sha256(format!("{id}|{nonce}").as_bytes()).to_vec()
 }
 
-fn stored_next(next: &NextAction) -> StoredNext {
+pub(super) fn stored_next(next: &NextAction) -> StoredNext {
     match next {
         NextAction::Redirect(url) => StoredNext::Redirect(url.expose_secret().to_owned()),
         NextAction::ClientSecret(secret) => StoredNext::ClientSecret(secret.expose_secret().to_owned()),

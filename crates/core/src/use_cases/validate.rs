@@ -1,5 +1,9 @@
 //! Everything that is wrong with a request, at once, before anything is stored.
 
+use std::collections::BTreeMap;
+
+use url::Url;
+
 use crate::billfold::Billfold;
 use crate::clock::Timestamp;
 use crate::error::{Error, FieldError, Result};
@@ -21,8 +25,9 @@ pub(super) fn request(
     served(&mut problems, gateway, request);
     terms(&mut problems, gateway, request);
     lifetime(&mut problems, billfold.now(), gateway, create);
-    metadata(&mut problems, gateway, request);
-    return_url(&mut problems, billfold, request);
+    metadata(&mut problems, gateway, &request.metadata);
+    return_url(&mut problems, billfold, &request.return_url);
+    consent(&mut problems, billfold.now(), request);
     let checked = gateway.contain("validate", || gateway.provider.validate(create));
     if let Err(error) = checked.unwrap_or_else(|| Err(Error::internal("the provider panicked"))) {
         if error.fields().is_empty() {
@@ -147,12 +152,12 @@ fn lifetime(problems: &mut Problems, now: Timestamp, gateway: &Gateway, create: 
     }
 }
 
-fn metadata(problems: &mut Problems, gateway: &Gateway, request: &StartSession) {
+pub(super) fn metadata(problems: &mut Problems, gateway: &Gateway, metadata: &BTreeMap<String, String>) {
     let limits = gateway.capabilities().metadata;
-    if request.metadata.len() > limits.keys {
+    if metadata.len() > limits.keys {
         problems.add("/metadata", format!("at most {} keys", limits.keys));
     }
-    for (key, value) in &request.metadata {
+    for (key, value) in metadata {
         let pointer = format!("/metadata/{}", key.replace('~', "~0").replace('/', "~1"));
         if key.is_empty() || key.chars().count() > limits.key_length {
             problems.add(pointer, format!("keys have 1 to {} characters", limits.key_length));
@@ -162,8 +167,7 @@ fn metadata(problems: &mut Problems, gateway: &Gateway, request: &StartSession) 
     }
 }
 
-fn return_url(problems: &mut Problems, billfold: &Billfold, request: &StartSession) {
-    let url = &request.return_url;
+pub(super) fn return_url(problems: &mut Problems, billfold: &Billfold, url: &Url) {
     let loopback = billfold.is_development() && url.host_str().is_some_and(is_loopback);
     let scheme_ok = url.scheme() == "https" || (url.scheme() == "http" && loopback);
     if !scheme_ok || url.host_str().is_none() {
@@ -172,6 +176,19 @@ fn return_url(problems: &mut Problems, billfold: &Billfold, request: &StartSessi
         problems.add("/return_url", "must not contain a user name or password");
     } else if url.as_str().len() > 2048 {
         problems.add("/return_url", "at most 2048 characters");
+    }
+}
+
+fn consent(problems: &mut Problems, now: Timestamp, request: &StartSession) {
+    let Some(given) = &request.consent else { return };
+    let length = given.text_version.chars().count();
+    if length == 0 || length > MAX_REFERENCE || given.text_version.chars().any(char::is_control) {
+        let message = format!("expected 1 to {MAX_REFERENCE} printable characters");
+        problems.add("/consent/text_version", message);
+    }
+    // A minute for clocks that differ.
+    if given.agreed_at.is_some_and(|at| at > now.plus(std::time::Duration::from_mins(1))) {
+        problems.add("/consent/agreed_at", "expected a moment that has come");
     }
 }
 

@@ -68,14 +68,17 @@ async fn a_key_belongs_to_one_request_at_one_route_of_one_tenant() {
 }
 
 #[tokio::test]
-async fn a_released_key_is_free_at_once() {
+async fn a_released_key_goes_on_with_its_intent() {
     let world = World::new();
     let claimed = world.first(REQUEST).await;
     world.billfold.release_idempotency_key(claimed.clone()).await.unwrap();
-    let again = world.first(KeyedRequest { parts: &[b"another"], ..REQUEST }).await;
+    // What it had stored may have had an effect: the key is for the same request.
+    assert!(matches!(world.claim(KeyedRequest { parts: &[b"another"], ..REQUEST }).await, Claim::Reused));
+    let again = world.first(REQUEST).await;
+    assert_eq!(again.intent(), claimed.intent());
     // Whoever released it before has nothing to release any more.
     world.billfold.release_idempotency_key(claimed).await.unwrap();
-    assert!(matches!(world.claim(REQUEST).await, Claim::Reused));
+    assert!(matches!(world.claim(REQUEST).await, Claim::Running));
     world.billfold.keep_answer(again, None, ANSWER).await.unwrap();
 }
 
@@ -88,6 +91,7 @@ async fn whoever_died_keeps_a_key_for_its_lease() {
     assert!(matches!(world.claim(KeyedRequest { parts: &[b"x"], ..REQUEST }).await, Claim::Reused));
     world.clock.advance(Duration::from_millis(1));
     let heir = world.first(REQUEST).await;
+    assert_eq!(heir.intent(), dead.intent(), "what the first had begun goes on");
     assert!(matches!(world.claim(REQUEST).await, Claim::Running));
     // One that was only slow does not overwrite the answer of the one who took over, nor free the key.
     world.billfold.keep_answer(dead.clone(), None, b"too late").await.unwrap();

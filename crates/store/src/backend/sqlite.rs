@@ -45,6 +45,9 @@ macro_rules! hold {
 }
 
 #[expect(clippy::duplicate_mod, reason = "the same statements, compiled for this database's connection")]
+#[path = "charges.rs"]
+mod charges;
+#[expect(clippy::duplicate_mod, reason = "the same statements, compiled for this database's connection")]
 #[path = "claims.rs"]
 mod claims;
 #[expect(clippy::duplicate_mod, reason = "the same statements, compiled for this database's connection")]

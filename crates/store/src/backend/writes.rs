@@ -13,13 +13,14 @@ use super::Conn;
 use crate::backend::Abort;
 use crate::backend::kept::Kept;
 use crate::rows::{
-    ApiKeyRow, AuditRow, CustomerRow, DeliveryRow, EndpointDeliveryRow, ErasureRow, GatewayCustomerRow,
-    IdempotencyKeyRow, MethodRow, NewEventRow, RemovalRow, SessionRow, VaultKeyRow, VaultRow,
-    WebhookEndpointRow,
+    ApiKeyRow, AuditRow, ChargeRow, CustomerRow, DeliveryRow, EndpointDeliveryRow, ErasureRow,
+    GatewayCustomerRow, IdempotencyKeyRow, MethodRow, NewEventRow, RemovalRow, SessionRow, VaultKeyRow,
+    VaultRow, WebhookEndpointRow,
 };
 use crate::schema::{
-    api_keys, audit_entries, customers, deliveries, endpoint_deliveries, erasures, events, gateway_customers,
-    idempotency_keys, payment_methods, removals, sessions, vault_keys, vault_records, webhook_endpoints,
+    api_keys, audit_entries, charges, customers, deliveries, endpoint_deliveries, erasures, events,
+    gateway_customers, idempotency_keys, payment_methods, removals, sessions, vault_keys, vault_records,
+    webhook_endpoints,
 };
 
 fn moved_on(updated: usize) -> Result<(), Abort> {
@@ -60,6 +61,7 @@ pub(super) async fn apply(conn: &mut Conn, changes: &Changes) -> Result<(), Abor
     put!(conn, sessions, &changes.sessions, SessionRow::try_from);
     put!(conn, vault_records, &changes.vault, VaultRow::try_from);
     put!(conn, payment_methods, &changes.methods, MethodRow::try_from);
+    put!(conn, charges, &changes.charges, ChargeRow::try_from);
     put!(conn, removals, &changes.removals, |value| Ok::<_, Abort>(RemovalRow::from(value)));
     for (tenant, id) in &changes.vault_deletes {
         let target = vault_records::table.filter(vault_records::id.eq(id.to_string()));
@@ -91,11 +93,6 @@ pub(super) async fn apply(conn: &mut Conn, changes: &Changes) -> Result<(), Abor
     put!(conn, idempotency_keys, &changes.idempotency_keys, |value| {
         Ok::<_, Abort>(IdempotencyKeyRow::from(value))
     });
-    for (tenant, id, version) in &changes.idempotency_deletes {
-        let target = idempotency_keys::table.filter(idempotency_keys::id.eq(id.to_string()));
-        let target = target.filter(idempotency_keys::tenant.eq(tenant.as_str()));
-        moved_on(diesel::delete(target.filter(idempotency_keys::version.eq(version))).execute(conn).await?)?;
-    }
     put!(conn, erasures, &changes.erasures, ErasureRow::try_from);
     for owner in &changes.shreds {
         shred(conn, owner).await?;
@@ -152,6 +149,8 @@ async fn shred(conn: &mut Conn, shred: &Shred) -> Result<(), Abort> {
         };
         let sessions =
             || sessions::table.filter(sessions::tenant.eq(tenant)).filter(sessions::customer_id.eq(owner));
+        let charges =
+            || charges::table.filter(charges::tenant.eq(tenant)).filter(charges::customer_id.eq(owner));
         let bodies: Vec<String> = about().select(deliveries::body).load(conn).await?;
         let records = vault_records::table.filter(vault_records::tenant.eq(tenant));
         diesel::delete(records.filter(vault_records::id.eq_any(bodies))).execute(conn).await?;
@@ -161,10 +160,12 @@ async fn shred(conn: &mut Conn, shred: &Shred) -> Result<(), Abort> {
         let mine = removals::table.filter(removals::tenant.eq(tenant));
         diesel::delete(mine.filter(removals::payment_method_id.eq_any(&objects))).execute(conn).await?;
         objects.extend(sessions().select(sessions::id).load::<String>(conn).await?);
+        objects.extend(charges().select(charges::id).load::<String>(conn).await?);
         objects.push(owner.to_owned());
         let told = events::table.filter(events::tenant.eq(tenant)).filter(events::object_id.eq_any(objects));
         diesel::update(told).set(events::data.eq(ERASED)).execute(conn).await?;
 
+        diesel::delete(charges()).execute(conn).await?;
         diesel::delete(methods()).execute(conn).await?;
         diesel::delete(sessions()).execute(conn).await?;
         let elsewhere = gateway_customers::table.filter(gateway_customers::tenant.eq(tenant));

@@ -15,6 +15,8 @@ use http::{HeaderMap, HeaderName};
 use serde_json::Value;
 use url::Url;
 
+use super::charge_driver::ChargeDriver;
+
 /// What not every gateway can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ability {
@@ -190,6 +192,11 @@ pub trait Driver: Send + Sync {
 
     /// JSON pointers to statuses in the gateway's answers; none when asking about a session tells no status.
     fn statuses(&self) -> Vec<&'static str>;
+
+    /// The part of the local gateway that charges, where the provider does.
+    fn charges(&self) -> Option<Arc<dyn ChargeDriver>> {
+        None
+    }
 
     /// Whether the gateway answers a repeated creating call, under the same key, with what it made before.
     fn is_idempotent(&self) -> bool;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use billfold_core::clock::{ManualClock, Timestamp};
 use billfold_core::gateway::Gateway;
-use billfold_core::id::SessionId;
+use billfold_core::id::{CustomerId, SessionId};
 use billfold_core::name::{GatewayName, TenantId};
 use billfold_core::provider::{
     Acknowledgement, CallContext, ReturnRequest, SessionRef, TokenRef, TokenizationProvider, WebhookDelivery,
@@ -175,6 +175,7 @@ impl World {
         self.clock.advance(time);
         while self.billfold.reconcile(10).await.expect("a sweep")
             + self.billfold.recheck_methods(10).await.expect("a sweep")
+            + self.billfold.reconcile_charges(10).await.expect("a sweep")
             > 0
         {}
     }
@@ -190,6 +191,16 @@ impl World {
     pub(super) async fn methods(&self, session: &Started) -> Vec<PaymentMethodView> {
         let customer = session.view.customer_id;
         self.billfold.list_methods(&self.tenant, customer, Page::first(100)).await.expect("the methods")
+    }
+
+    pub(super) async fn methods_of(&self, customer: CustomerId) -> Vec<PaymentMethodView> {
+        self.billfold.list_methods(&self.tenant, customer, Page::first(100)).await.expect("the methods")
+    }
+
+    /// How many events of this type the merchant was told.
+    pub(super) async fn events_named(&self, name: &str) -> usize {
+        let events = self.billfold.list_events(&self.tenant, 0, 1000).await.expect("the events");
+        events.iter().filter(|event| event.name == name).count()
     }
 
     pub(super) async fn deliveries(&self) -> Vec<DeliveryView> {

@@ -1,12 +1,17 @@
 //! Rows to store.
 
 use billfold_core::capability::{MethodKind, Usage};
+use billfold_core::charge::{
+    CaptureMode, Charge, ChargeDetails, ChargeReason, ChargeStatus, Decline, DeclineClass, Initiator, Refund,
+    RefundReason, RefundStatus, Step,
+};
 use billfold_core::clock::Timestamp;
 use billfold_core::customer::Customer;
 use billfold_core::entropy::SystemEntropy;
 use billfold_core::erasure::{Erasure, ErasureState};
 use billfold_core::id::{Id, IdKind};
 use billfold_core::idempotency::IdempotencyKey;
+use billfold_core::money::Money;
 use billfold_core::name::{GatewayName, TenantId};
 use billfold_core::outgoing::{EndpointDelivery, EndpointDeliveryState, EventFilter, WebhookEndpoint};
 use billfold_core::payment_method::{Display, PaymentMethod, PaymentMethodStatus};
@@ -84,6 +89,7 @@ pub(super) fn session(customer: &Customer) -> Session {
             returned_at: None,
             checks: 0,
             gateway_choice: None,
+            consent: None,
         },
         created_at: NOW,
         updated_at: NOW,
@@ -111,6 +117,55 @@ pub(super) fn method(session: &Session, token: &str, instrument: &str) -> Paymen
         instrument_fingerprint: fingerprint(instrument),
         expiring_since: None,
         next_check_at: None,
+        created_at: NOW,
+        updated_at: NOW,
+        version: 1,
+    }
+}
+
+pub(super) fn charge(method: &PaymentMethod) -> Charge {
+    Charge {
+        id: id(),
+        tenant: method.tenant.clone(),
+        gateway: method.gateway.clone(),
+        provider: method.provider.clone(),
+        mode: Mode::Test,
+        customer_id: method.customer_id,
+        payment_method_id: method.id,
+        status: ChargeStatus::Processing,
+        money: Money { amount: i64::MAX, currency: "BHD".parse().unwrap() },
+        provider_reference: None,
+        next: None,
+        nonce_hash: vec![9; 32],
+        next_check_at: None,
+        details: ChargeDetails {
+            initiator: Initiator::Merchant,
+            reason: ChargeReason::Unscheduled,
+            capture: CaptureMode::Manual,
+            reference: Some("order '7'".to_owned()),
+            description: Some("'; DROP TABLE charges; -- \u{1F4B3} \"".to_owned()),
+            metadata: [("k".to_owned(), "v'\"\\".to_owned())].into(),
+            return_url: None,
+            captured: 0,
+            capturing: Some(3),
+            decline: Some(Decline::new(DeclineClass::Limit, "05".to_owned())),
+            refunds: vec![Refund {
+                id: id(),
+                amount: 1,
+                status: RefundStatus::Unknown,
+                reason: RefundReason::Duplicate,
+                provider_reference: None,
+                code: None,
+                created_at: NOW,
+                updated_at: NOW,
+            }],
+            extra: [("payment".to_owned(), "py-1".to_owned())].into(),
+            fallback_of: Some(id()),
+            incident: None,
+            settled_via: None,
+            returned_at: None,
+            timeline: vec![Step { what: "processing".to_owned(), via: None, at: NOW }],
+        },
         created_at: NOW,
         updated_at: NOW,
         version: 1,

@@ -665,6 +665,7 @@ impl TokenizationProvider for Mutant {
                 }
                 Flaw::DropsOurReference => match &mut event.subject {
                     EventSubject::Session { merchant_reference, .. }
+                    | EventSubject::Charge { merchant_reference, .. }
                     | EventSubject::Method { merchant_reference, .. } => *merchant_reference = None,
                     EventSubject::Other => {}
                 },

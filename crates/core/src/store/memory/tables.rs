@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::audit::AuditEntry;
+use crate::charge::Charge;
 use crate::customer::{Customer, GatewayCustomer};
 use crate::erasure::{Erasure, Shred};
 use crate::id::{
-    ApiKeyId, CustomerId, DeliveryId, EndpointDeliveryId, ErasureId, IdempotencyKeyId, PaymentMethodId,
-    RemovalId, SessionId, VaultRecordId, WebhookEndpointId,
+    ApiKeyId, ChargeId, CustomerId, DeliveryId, EndpointDeliveryId, ErasureId, IdempotencyKeyId,
+    PaymentMethodId, RemovalId, SessionId, VaultRecordId, WebhookEndpointId,
 };
 use crate::idempotency::IdempotencyKey;
 use crate::name::{GatewayName, TenantId};
@@ -24,6 +25,7 @@ pub(super) struct Tables {
     pub(super) sessions: BTreeMap<SessionId, Session>,
     pub(super) vault: BTreeMap<VaultRecordId, VaultRecord>,
     pub(super) methods: BTreeMap<PaymentMethodId, PaymentMethod>,
+    pub(super) charges: BTreeMap<ChargeId, Charge>,
     pub(super) removals: BTreeMap<RemovalId, Removal>,
     pub(super) deliveries: BTreeMap<DeliveryId, Delivery>,
     pub(super) api_keys: BTreeMap<ApiKeyId, ApiKey>,
@@ -78,6 +80,16 @@ impl Tables {
             self.sessions.get(&row.session_id).filter(|session| session.tenant == row.tenant)?;
             put(&mut self.methods, write, |row| (row.id, &row.tenant, row.version), same_method)?;
         }
+        for write in changes.charges {
+            let (Write::Insert(row) | Write::Update(row)) = &write;
+            self.has_customer(&row.tenant, row.customer_id)?;
+            let same = |a: &Charge, b: &Charge| {
+                let same_reference =
+                    a.provider_reference.is_some() && a.provider_reference == b.provider_reference;
+                same_reference && a.tenant == b.tenant && a.gateway == b.gateway
+            };
+            put(&mut self.charges, write, |row| (row.id, &row.tenant, row.version), same)?;
+        }
         for write in changes.removals {
             put(&mut self.removals, write, |row| (row.id, &row.tenant, row.version), |_, _| false)?;
         }
@@ -127,10 +139,6 @@ impl Tables {
             let same = |a: &IdempotencyKey, b: &IdempotencyKey| a.tenant == b.tenant && a.key == b.key;
             put(&mut self.idempotency_keys, write, |row| (row.id, &row.tenant, row.version), same)?;
         }
-        for (tenant, id, version) in changes.idempotency_deletes {
-            self.idempotency_keys.get(&id).filter(|row| row.tenant == tenant && row.version == version)?;
-            self.idempotency_keys.remove(&id);
-        }
         for write in changes.erasures {
             let same = |a: &Erasure, b: &Erasure| a.tenant == b.tenant && a.subject == b.subject;
             put(&mut self.erasures, write, |row| (row.id, &row.tenant, row.version), same)?;
@@ -164,6 +172,9 @@ impl Tables {
         let mut objects = vec![owner.clone()];
         objects.extend(self.sessions_of(tenant, customer).map(|row| row.id.to_string()));
         objects.extend(self.methods_of(tenant, customer).map(|row| row.id.to_string()));
+        let charges =
+            self.charges.values().filter(|row| row.tenant == *tenant && row.customer_id == customer);
+        objects.extend(charges.map(|row| row.id.to_string()));
         for event in self.events.iter_mut().filter(|event| event.tenant == *tenant) {
             if objects.contains(&event.object_id) {
                 ERASED.clone_into(&mut event.data);
@@ -176,6 +187,7 @@ impl Tables {
             self.vault.remove(&row.body);
             row.customer_id = None;
         }
+        self.charges.retain(|_, row| row.tenant != *tenant || row.customer_id != customer);
         self.methods.retain(|_, row| row.tenant != *tenant || row.customer_id != customer);
         self.sessions.retain(|_, row| row.tenant != *tenant || row.customer_id != customer);
         self.gateway_customers.retain(|(of, _, id), _| of != tenant || *id != customer);
