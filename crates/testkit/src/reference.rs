@@ -1,6 +1,8 @@
 //! A reference gateway in memory, with its provider: the smallest thing that behaves like a real
 //! one. Tests of the use cases drive it; authors of providers can read it as an example.
 
+mod charges;
+mod charging;
 mod gateway;
 
 use std::sync::Arc;
@@ -10,15 +12,16 @@ use async_trait::async_trait;
 use billfold_core::capability::{Capabilities, Channel, MetadataLimits, MethodKind, SessionLifetime, Trust};
 use billfold_core::entropy::SystemEntropy;
 use billfold_core::provider::{
-    CallContext, CreateSession, Deletion, EventSubject, ProviderEvent, ProviderMethod, ProviderSession,
-    ReturnHint, ReturnRequest, SessionRef, TokenRef, TokenizationProvider, WebhookBatch, WebhookDelivery,
-    WebhookRejection,
+    CallContext, ChargeAbilities, ChargeProvider, CreateSession, Deletion, EventSubject, ProviderEvent,
+    ProviderMethod, ProviderSession, ReturnHint, ReturnRequest, SessionRef, TokenRef, TokenizationProvider,
+    WebhookBatch, WebhookDelivery, WebhookRejection,
 };
 use billfold_core::secret::{ExposeSecret, SecretString, matches_secret};
 use billfold_core::transport::{Reached, Transport, TransportError};
 use billfold_core::{Error, ErrorKind, Result};
 use bytes::Bytes;
 
+pub use charges::{ChargeOutcome, LedgerCharge, LedgerRefund};
 pub use gateway::{Instrument, ReferenceGateway, Trouble};
 
 /// The header that carries the webhook secret.
@@ -29,19 +32,36 @@ pub const SECRET_HEADER: &str = "x-reference-secret";
 pub struct ReferenceProvider {
     gateway: Arc<ReferenceGateway>,
     capabilities: Capabilities,
+    abilities: ChargeAbilities,
+    charges: bool,
     secret: SecretString,
 }
 
 impl ReferenceProvider {
     /// A provider for `gateway`, whose webhooks carry `secret`.
     pub fn new(gateway: Arc<ReferenceGateway>, secret: &str) -> Self {
-        Self { gateway, capabilities: capabilities(), secret: SecretString::from(secret) }
+        let (capabilities, abilities) = (capabilities(), charging::abilities());
+        Self { gateway, capabilities, abilities, charges: true, secret: SecretString::from(secret) }
     }
 
     /// The same, with other capabilities: what it can do is up to the test.
     #[must_use]
     pub fn declaring(mut self, change: impl FnOnce(&mut Capabilities)) -> Self {
         change(&mut self.capabilities);
+        self
+    }
+
+    /// The same, charging with other abilities; all of them are there at first.
+    #[must_use]
+    pub fn charging_with(mut self, change: impl FnOnce(&mut ChargeAbilities)) -> Self {
+        change(&mut self.abilities);
+        self
+    }
+
+    /// The same, but it saves and does not charge.
+    #[must_use]
+    pub fn not_charging(mut self) -> Self {
+        self.charges = false;
         self
     }
 }
@@ -138,17 +158,31 @@ impl TokenizationProvider for ReferenceProvider {
     async fn check(&self, _cx: &CallContext) -> Result<()> {
         self.gateway.take_trouble("check").await.map_or(Ok(()), Err)
     }
+
+    fn charging(&self) -> Option<&dyn ChargeProvider> {
+        self.charges.then_some(self as &dyn ChargeProvider)
+    }
 }
 
 fn event(body: &serde_json::Value) -> Option<ProviderEvent> {
     let text = |key: &str| body.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
     let name = text("event")?;
-    let key = format!("{name}:{}:{}", text("session").unwrap_or_default(), text("token").unwrap_or_default());
+    let part = |key: &str| text(key).unwrap_or_default();
+    let mut key = format!("{name}:{}:{}", part("session"), part("token"));
+    if name.starts_with("charge.") || name.starts_with("refund.") {
+        key = format!("{key}:{}:{}", part("charge"), part("reference"));
+    }
     let subject = match (text("token"), text("session")) {
         (Some(token), _) => EventSubject::Method { token, merchant_reference: text("reference") },
         (None, Some(session)) => {
             EventSubject::Session { reference: Some(session), merchant_reference: text("reference") }
         }
+        // A hint: the gateway is asked, and `told` stays empty.
+        (None, None) if name.starts_with("charge.") || name.starts_with("refund.") => EventSubject::Charge {
+            reference: text("charge"),
+            merchant_reference: text("reference"),
+            told: None,
+        },
         (None, None) => EventSubject::Other,
     };
     Some(ProviderEvent::new(name, key, subject))

@@ -12,6 +12,7 @@ use billfold_core::provider::{
 use billfold_core::secret::SecretString;
 use billfold_core::{Error, ErrorKind, Result};
 
+use super::charges::Ledger;
 use super::outcome_unknown;
 
 /// What a customer saves.
@@ -62,7 +63,7 @@ struct Stored {
 }
 
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     sessions: BTreeMap<String, Stored>,
     tokens: BTreeMap<String, ProviderMethodStatus>,
     /// The instruments that took the place of others, by the token that they replaced.
@@ -72,6 +73,7 @@ struct State {
     trouble: VecDeque<(&'static str, Trouble)>,
     calls: Vec<String>,
     complete_on_create: Option<Instrument>,
+    pub(super) ledger: Ledger,
 }
 
 /// A gateway in memory.
@@ -86,12 +88,13 @@ impl ReferenceGateway {
         Self::default()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Orders trouble for the next call named `call`: `create_session`, `fetch_session`,
-    /// `cancel_session`, `fetch_method`, `delete_method`, `check`.
+    /// `cancel_session`, `fetch_method`, `delete_method`, `check`, `charge`, `fetch_charge`, `capture_charge`,
+    /// `cancel_charge`, `refund_charge`, `fetch_refund`.
     pub fn order(&self, call: &'static str, trouble: Trouble) {
         self.state().trouble.push_back((call, trouble));
     }
@@ -204,7 +207,11 @@ impl ReferenceGateway {
     }
 
     /// Runs a call that has an effect, with the trouble that was ordered for it.
-    async fn act<T>(&self, call: &'static str, effect: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+    pub(super) async fn act<T>(
+        &self,
+        call: &'static str,
+        effect: impl FnOnce(&mut State) -> Result<T>,
+    ) -> Result<T> {
         tokio::task::yield_now().await;
         match self.begin(call) {
             None => effect(&mut self.state()),
