@@ -1,5 +1,6 @@
 //! The command line.
 
+mod charges;
 mod resources;
 mod vault;
 mod webhooks;
@@ -14,6 +15,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use url::Url;
 
+pub(crate) use charges::*;
 pub(crate) use resources::*;
 pub(crate) use vault::*;
 pub(crate) use webhooks::*;
@@ -83,6 +85,9 @@ pub(crate) enum Command {
     /// Sessions: attempts to save a payment method.
     #[command(subcommand)]
     Sessions(SessionsCommand),
+    /// Charges of saved payment methods.
+    #[command(subcommand)]
+    Charges(ChargesCommand),
     /// Saved payment methods.
     #[command(subcommand)]
     Methods(MethodsCommand),
@@ -127,9 +132,9 @@ fn local_gateway() -> impl TypedValueParser<Value = billfold_sandbox::Kind> {
 #[cfg(feature = "sandbox")]
 #[derive(Debug, ClapArgs)]
 pub(crate) struct DemoArgs {
-    /// The gateway that is played.
-    #[arg(long, value_name = "NAME", default_value = "xendit", value_parser = local_gateway())]
-    pub(crate) gateway: billfold_sandbox::Kind,
+    /// A gateway that is played; all that this program knows when none is named. May be given several times.
+    #[arg(long = "gateway", value_name = "NAME", value_parser = local_gateway())]
+    pub(crate) gateways: Vec<billfold_sandbox::Kind>,
     /// Play the customer as well, print every step, and end.
     #[arg(long)]
     pub(crate) once: bool,

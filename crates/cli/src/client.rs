@@ -48,12 +48,32 @@ impl ApiClient {
         self.call(Method::POST, path, body).await
     }
 
+    /// Sends what has one effect however often it is sent with one key.
+    pub(crate) async fn post_once(
+        &self,
+        path: &str,
+        body: Value,
+        key: Option<&str>,
+    ) -> anyhow::Result<Value> {
+        self.send(Method::POST, path, Some(body), key).await
+    }
+
     /// Sends a request; an answer that is not 2xx is an error that says what the problem details say.
     pub(crate) async fn call(
         &self,
         method: Method,
         path: &str,
         body: Option<Value>,
+    ) -> anyhow::Result<Value> {
+        self.send(method, path, body, None).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        idempotency_key: Option<&str>,
     ) -> anyhow::Result<Value> {
         let (status, bytes) = match self {
             Self::Remote { base, key, http } => {
@@ -62,6 +82,9 @@ impl ApiClient {
                 if let Some(body) = &body {
                     request = request.json(body);
                 }
+                if let Some(key) = idempotency_key {
+                    request = request.header("idempotency-key", key);
+                }
                 let response = request.send().await.with_context(|| format!("{base} cannot be reached"))?;
                 (response.status(), response.bytes().await?)
             }
@@ -69,6 +92,9 @@ impl ApiClient {
                 let mut request = http::Request::builder().method(method).uri(path);
                 if body.is_some() {
                     request = request.header("content-type", "application/json");
+                }
+                if let Some(key) = idempotency_key {
+                    request = request.header("idempotency-key", key);
                 }
                 let request =
                     request.body(body.map_or_else(Body::empty, |body| Body::from(body.to_string())))?;

@@ -1,6 +1,7 @@
 //! The commands, one file per group.
 
 mod audit;
+mod charges;
 mod config;
 mod explain;
 mod jobs;
@@ -42,6 +43,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Keys(KeysCommand::Init { file }) => crate::root_key::init(&global, &file),
         Command::Gateways(command) => resources::gateways(&global, command).await,
         Command::Sessions(command) => resources::sessions(&global, command).await,
+        Command::Charges(command) => charges::run(&global, command).await,
         Command::Methods(command) => resources::methods(&global, command).await,
         Command::Customers(command) => resources::customers(&global, command).await,
         Command::Keys(command) => resources::keys(&global, command).await,

@@ -18,7 +18,7 @@ use world::World;
 pub(crate) async fn run(global: &Global, args: DemoArgs) -> anyhow::Result<()> {
     let shop = bind_or_free(args.port, args.once).await?;
     let address = shop.local_addr()?;
-    let world = World::start(args.gateway, args.database.as_deref(), address).await?;
+    let world = World::start(&args.gateways, args.database.as_deref(), address).await?;
     let stop = CancellationToken::new();
     let serving = shop::serve(shop, &world, stop.clone())?;
     if args.once {
@@ -30,11 +30,10 @@ pub(crate) async fn run(global: &Global, args: DemoArgs) -> anyhow::Result<()> {
     }
     println!("Open this in your browser:\n\n    http://{address}/\n");
     eprintln!("the server:  {}   (API key {})", world.server, world.api_key);
-    eprintln!(
-        "the gateway: {}   (everything it received: {}_sandbox/requests)",
-        world.sandbox_url(),
-        world.sandbox_url()
-    );
+    for gateway in &world.gateways {
+        let (name, url) = (gateway.name(), gateway.sandbox.base_url());
+        eprintln!("{name:<12} {url}   (everything it received: {url}_sandbox/requests)");
+    }
     eprintln!("Ctrl-C ends the demo.");
     told_to_stop().await;
     stop.cancel();

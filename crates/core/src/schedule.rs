@@ -39,6 +39,9 @@ pub struct Schedule {
     pub charges: Vec<Duration>,
     /// For how long a charge is asked about. Bank debits take days.
     pub charges_for: Duration,
+    /// After which a charge that its gateway never heard of is declined, and a capture or refund that it never heard
+    /// of has failed: the request cannot arrive any more.
+    pub charge_lost_after: Duration,
     /// How long before its card ends a method's merchant is told.
     pub expiring_before: Duration,
     /// How much of what a worker claimed is worked on at once. With ten, a batch of twenty whose every gateway call
@@ -86,6 +89,7 @@ impl Default for Schedule {
             active_methods: Some(7 * 24 * HOUR),
             charges: vec![MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, 24 * HOUR],
             charges_for: 60 * 24 * HOUR,
+            charge_lost_after: 10 * MINUTE,
             expiring_before: 30 * 24 * HOUR,
             at_once: 10,
             lease: MINUTE,

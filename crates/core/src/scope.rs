@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// Sessions, customers, payment methods, events, deliveries, gateways.
+    /// Sessions, customers, payment methods, events, deliveries, gateways; charges to read.
     Payments,
+    /// Taking money with saved methods, and giving it back.
+    Charge,
     /// Vault records, without their values.
     Vault,
     /// The values of vault records.
@@ -25,13 +27,21 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 6] =
-        [Self::Payments, Self::Vault, Self::VaultReveal, Self::Erase, Self::Webhooks, Self::Admin];
+    pub const ALL: [Self; 7] = [
+        Self::Payments,
+        Self::Charge,
+        Self::Vault,
+        Self::VaultReveal,
+        Self::Erase,
+        Self::Webhooks,
+        Self::Admin,
+    ];
 
     /// The name in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Payments => "payments",
+            Self::Charge => "charge",
             Self::Vault => "vault",
             Self::VaultReveal => "vault_reveal",
             Self::Erase => "erase",
@@ -43,7 +53,7 @@ impl Scope {
 
 /// A text that names no scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected some of payments, vault, vault_reveal, erase, webhooks, admin")]
+#[error("expected some of payments, charge, vault, vault_reveal, erase, webhooks, admin")]
 pub struct InvalidScope;
 
 impl FromStr for Scope {

@@ -46,6 +46,7 @@ static STAGE: Stage = Stage {
     currency: "EUR",
     creation: "/v72/sessions",
     describes: false,
+    purchases: &[],
     offers: &[
         Offer {
             id: "card",

@@ -41,6 +41,7 @@ static STAGE: Stage = Stage {
     currency: "GBP",
     creation: "/billing_requests",
     describes: true,
+    purchases: &[],
     offers: &[
         Offer {
             id: "bank-debit",

@@ -42,7 +42,7 @@ pub use delivery::{Attempt, Channel, Delivery, DeliveryState, WireWebhook};
 pub use fault::{Fault, FaultOrder};
 pub use gateway::Kind;
 pub use record::RecordedRequest;
-pub use stage::{Offer, Stage};
+pub use stage::{Offer, Purchase, Stage};
 
 use server::World;
 

@@ -23,6 +23,24 @@ pub struct Stage {
     pub describes: bool,
     /// What the demo saves.
     pub offers: &'static [Offer],
+    /// What the demo's customers and its shop pay with what they saved; none where the local gateway does not charge.
+    pub purchases: &'static [Purchase],
+}
+
+/// A payment of the demo.
+#[derive(Debug)]
+pub struct Purchase {
+    /// Its id in the demo's addresses: `pay`, `alone` (without the customer), `confirm` (with a step of theirs) or
+    /// `refused`.
+    pub id: &'static str,
+    /// What its button says.
+    pub label: &'static str,
+    /// Minor units of the shop's currency; what the local gateway decides by.
+    pub amount: i64,
+    /// Whether the shop pays without the customer.
+    pub by_merchant: bool,
+    /// Whether only cards know it.
+    pub cards_only: bool,
 }
 
 /// What the demo saves.
@@ -40,14 +58,27 @@ pub struct Offer {
 
 impl Stage {
     /// The body of the demo shop's request to Billfold.
-    pub fn request(&self, customer: &Value, offer: &Offer, return_url: &str) -> Value {
+    pub fn request(&self, gateway: &str, customer: &Value, offer: &Offer, return_url: &str) -> Value {
+        // The customer agrees that the shop may charge them, once a day at most.
         let mut body = json!({
-            "customer": customer, "usage": "unscheduled_customer", "currency": self.currency,
+            "gateway": gateway, "customer": customer, "usage": "unscheduled_merchant", "currency": self.currency,
             "country": self.country, "channels": offer.channels, "return_url": return_url,
+            "recurring": {"frequency_days": 1, "ends_on": "2035-12-31"},
+            "consent": {"text_version": "demo-1"},
         });
         if self.describes {
             body["description"] = format!("Save {} with the demo shop", offer.label).into();
         }
         body
+    }
+
+    /// The body of the demo shop's request to charge what was saved.
+    pub fn payment(&self, purchase: &Purchase, return_url: &str) -> Value {
+        let (initiator, reason) =
+            if purchase.by_merchant { ("merchant", "unscheduled") } else { ("customer", "one_off") };
+        json!({
+            "amount": purchase.amount, "currency": self.currency, "initiator": initiator, "reason": reason,
+            "description": "Demo shop", "return_url": return_url,
+        })
     }
 }

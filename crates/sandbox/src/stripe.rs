@@ -36,6 +36,7 @@ static STAGE: Stage = Stage {
     currency: "EUR",
     creation: "/v1/checkout/sessions",
     describes: false,
+    purchases: &[],
     offers: &[
         Offer {
             id: "card",

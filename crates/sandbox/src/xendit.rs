@@ -40,6 +40,7 @@ static STAGE: Stage = Stage {
     currency: "IDR",
     creation: "/sessions",
     describes: true,
+    purchases: &[],
     offers: &[
         Offer {
             id: "card",

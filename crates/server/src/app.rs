@@ -79,10 +79,15 @@ impl App {
         gateways: Vec<Gateway>,
     ) -> Result<Self> {
         let public_url = config.server.public_url.clone();
-        let while_open = config.workers.ask_after_seconds.iter().copied().map(Duration::from_secs).collect();
+        let while_open: Vec<_> =
+            config.workers.ask_after_seconds.iter().copied().map(Duration::from_secs).collect();
+        // Bank debits take days: after the moments for sessions, charges are asked about after six hours, and daily.
+        let slowly = [6 * 60 * 60, 24 * 60 * 60].map(Duration::from_secs);
         let lease = Duration::from_secs(config.workers.lease_seconds.max(1));
         let webhook_retention = vault::webhook_retention(&config);
         let schedule = Schedule {
+            charges: while_open.iter().copied().chain(slowly).collect(),
+            charge_lost_after: Duration::from_secs(config.workers.charge_lost_after_seconds.max(30)),
             while_open,
             lease,
             webhook_retention,

@@ -133,6 +133,9 @@ pub struct WorkersConfig {
     pub interval_ms: u64,
     /// When to ask about open sessions, in seconds after their start.
     pub ask_after_seconds: Vec<u64>,
+    /// After which a charge that its gateway never heard of is declined: the request cannot arrive any more. In
+    /// seconds.
+    pub charge_lost_after_seconds: u64,
     /// How long a worker owns what it took, in seconds.
     pub lease_seconds: u64,
     /// How often gateways are asked about active methods, in days; 0 for never.

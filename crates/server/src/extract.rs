@@ -6,6 +6,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
+use billfold_core::idempotency::Intent;
 use billfold_core::name::TenantId;
 use billfold_core::settings::without_values;
 use billfold_core::store::Page;
@@ -155,6 +156,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
         parts.extensions.get::<Principal>().cloned().map(Self).ok_or_else(|| {
             Error::new(billfold_core::ErrorKind::Unauthenticated, "an API key is required").into()
         })
+    }
+}
+
+/// What every attempt at this request has in common, where it came with an idempotency key.
+pub(crate) struct SameIntent(pub(crate) Option<Intent>);
+
+impl<S: Send + Sync> FromRequestParts<S> for SameIntent {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(parts.extensions.get::<Intent>().cloned()))
     }
 }
 

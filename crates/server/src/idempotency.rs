@@ -63,7 +63,9 @@ pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -
     };
     match claim {
         Claim::First(claimed) => {
-            Ok(run(app, *claimed, Request::from_parts(parts, Body::from(body)), next).await)
+            let mut request = Request::from_parts(parts, Body::from(body));
+            request.extensions_mut().insert(claimed.intent());
+            Ok(run(app, *claimed, request, next).await)
         }
         Claim::Answered(answer) => replay(&answer),
         Claim::Running => {
@@ -115,7 +117,8 @@ async fn run(app: App, claimed: IdempotencyKey, request: Request, next: Next) ->
     spawned.unwrap_or_else(|error| panicked(Box::new(error)))
 }
 
-/// What may be another answer next time is not kept: the server's own trouble, and what asks for patience.
+/// What may be another answer next time is not kept: the server's own trouble, and what asks for patience. Whoever
+/// tries again goes on with the same intent, for what was stored by then stays.
 fn is_kept(status: StatusCode) -> bool {
     !status.is_server_error() && ![StatusCode::CONFLICT, StatusCode::TOO_MANY_REQUESTS].contains(&status)
 }

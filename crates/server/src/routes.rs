@@ -1,6 +1,7 @@
 //! Every route, in one table: the router is made from it, so no route can miss its access rule.
 
 mod audit;
+mod charges;
 mod customers;
 mod erasures;
 mod gateways;
@@ -109,6 +110,14 @@ pub const ROUTES: &[Route] = &[
     tenant(Scope::Erase, "/v1/customers/{id}", &["DELETE"], erasures::customer),
     tenant(Scope::Payments, "/v1/customers/{id}/payment-methods", &["GET"], methods::of_customer),
     tenant(Scope::Payments, "/v1/payment-methods/{id}", &["DELETE", "GET", "PATCH"], methods::item),
+    tenant(Scope::Charge, "/v1/payment-methods/{id}/charges", &["POST"], charges::of_method).takes_key(),
+    tenant(Scope::Charge, "/v1/customers/{id}/charges", &["POST"], charges::of_customer).takes_key(),
+    tenant(Scope::Payments, "/v1/charges", &["GET"], charges::collection),
+    tenant(Scope::Payments, "/v1/charges/{id}", &["GET"], charges::item),
+    tenant(Scope::Charge, "/v1/charges/{id}/capture", &["POST"], charges::capture_route).takes_key(),
+    tenant(Scope::Charge, "/v1/charges/{id}/cancel", &["POST"], charges::cancel_route).harmless(),
+    tenant(Scope::Charge, "/v1/charges/{id}/refunds", &["POST"], charges::refunds_route).takes_key(),
+    tenant(Scope::Payments, "/v1/charges/{id}/collect", &["POST"], charges::collect_route).takes_key(),
     tenant(Scope::Payments, "/v1/providers", &["GET"], gateways::providers_route),
     tenant(Scope::Payments, "/v1/gateways", &["GET"], gateways::collection),
     tenant(Scope::Payments, "/v1/gateways/explain", &["GET"], gateways::explain_route),
@@ -158,7 +167,7 @@ pub const ROUTES: &[Route] = &[
     tenant(Scope::Admin, "/v1/audit", &["GET"], audit::collection),
     tenant(Scope::Admin, "/v1/audit/verify", &["POST"], audit::verify_route).harmless(),
     public("/webhooks/{gateway}", &["POST"], webhooks::route),
-    public("/return/{session}/{nonce}", &["GET"], returns::route),
+    public("/return/{object}/{nonce}", &["GET"], returns::route),
     public("/healthz", &["GET"], health::live_route),
     public("/readyz", &["GET"], health::ready_route),
     public("/metrics", &["GET"], metrics::route),

@@ -35,11 +35,12 @@ pub(crate) fn start(billfold: &Billfold, interval: Duration, stop: &Cancellation
 /// Whatever is due by the clock. One kind of work that fails does not keep the others from being done.
 async fn sweep(billfold: &Billfold) -> Result<usize> {
     let (sessions, methods) = (billfold.reconcile(BATCH).await, billfold.recheck_methods(BATCH).await);
+    let charges = billfold.reconcile_charges(BATCH).await;
     let erasures = billfold.continue_erasures(BATCH).await;
     let expired = billfold.vault().sweep_expired(EXPIRED).await;
     let delivered = billfold.sweep_webhook_deliveries(EXPIRED).await;
     let keys = billfold.sweep_idempotency_keys(EXPIRED).await;
-    Ok(sessions? + methods? + erasures? + expired? + delivered? + keys?)
+    Ok(sessions? + methods? + charges? + erasures? + expired? + delivered? + keys?)
 }
 
 /// Works while there is work, then waits until some is announced or the interval is over. An error

@@ -83,7 +83,7 @@ pub(super) fn id(text: &str) -> anyhow::Result<&str> {
     if plain { Ok(text) } else { bail!("`{text}` is not an id") }
 }
 
-fn given(pairs: &[(&str, &Option<String>)]) -> Map<String, Value> {
+pub(super) fn given(pairs: &[(&str, &Option<String>)]) -> Map<String, Value> {
     let present = pairs.iter().filter_map(|(key, value)| Some(((*key).to_owned(), json!(value.as_ref()?))));
     present.collect()
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
 
 use super::customer::Customer;
-use super::world::World;
+use super::world::{Played, World};
 use crate::args::Global;
 use crate::client::ApiClient;
 use crate::commands::METHOD;
@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The story so far.
 struct Story<'a> {
     world: &'a World,
+    /// The gateway at which it plays now.
+    gateway: &'a Played,
     api: ApiClient,
     customer: Customer,
     quiet: bool,
@@ -31,11 +33,19 @@ pub(super) async fn run(global: &Global, world: &World) -> anyhow::Result<()> {
     let newest = api.get("/v1/deliveries?limit=1").await?;
     let earlier = text(&newest, "/data/0/id").to_owned();
     let (customer, quiet) = (Customer::new()?, global.json);
-    let mut story = Story { world, api, customer, quiet, steps: Vec::new(), earlier };
-    let methods = match story.tell().await {
-        Ok(methods) => methods,
-        Err(error) => bail!("step {} failed: {error:#}", story.steps.len() + 1),
+    let Some(first) = world.gateways.first() else {
+        bail!("this program links no provider that can be played")
     };
+    let mut story = Story { world, gateway: first, api, customer, quiet, steps: Vec::new(), earlier };
+    story.step(format!("the server is at {}", world.server));
+    let mut methods = Vec::new();
+    for gateway in &world.gateways {
+        story.gateway = gateway;
+        match story.tell().await {
+            Ok(left) => methods.extend(left),
+            Err(error) => bail!("step {} failed, at {}: {error:#}", story.steps.len() + 1, gateway.name()),
+        }
+    }
     if global.json {
         output::json(&json!({"ok": true, "steps": story.steps, "payment_methods": methods}));
     } else {
@@ -54,32 +64,80 @@ impl Story<'_> {
     }
 
     async fn tell(&mut self) -> anyhow::Result<Vec<Value>> {
-        self.step(format!("server at {}, gateway at {}", self.world.server, self.world.sandbox_url()));
+        let offers = self.gateway.stage().offers;
+        self.step(format!("{} is at {}", self.gateway.name(), self.gateway.sandbox.base_url()));
         let mut customer_id = String::new();
-        for offer in self.world.stage.offers {
+        for offer in offers {
             let session = self.save(offer).await?;
             text(&session, "/customer_id").clone_into(&mut customer_id);
         }
         self.wait_for_webhooks().await?;
         let methods = self.list(&customer_id).await?;
         ensure!(
-            methods.len() == self.world.stage.offers.len(),
+            methods.len() == offers.len(),
             "{} methods were saved instead of {}",
             methods.len(),
-            self.world.stage.offers.len()
+            offers.len()
         );
         self.step(format!("GET /v1/customers/{customer_id}/payment-methods lists {}", methods.len()));
         self.show(&methods);
+        self.charge(&methods).await?;
         self.choose_and_remove(&methods).await?;
         let left = self.list(&customer_id).await?;
         ensure!(
-            left.len() == self.world.stage.offers.len() - 1,
+            left.len() == offers.len() - 1,
             "{} methods are left instead of {}",
             left.len(),
-            self.world.stage.offers.len() - 1
+            offers.len() - 1
         );
         self.show(&left);
         Ok(left)
+    }
+
+    /// The customer and the shop pay with the first method; the last payment that succeeded is given back.
+    async fn charge(&mut self, methods: &[Value]) -> anyhow::Result<()> {
+        let Some(method) = methods.first() else { return Ok(()) };
+        let (id, card) = (text(method, "/id"), text(method, "/kind") == "card");
+        let stage = self.gateway.stage();
+        let mut paid = None;
+        for purchase in stage.purchases.iter().filter(|purchase| card || !purchase.cards_only) {
+            let body = stage.payment(purchase, &self.world.shop_url("/done"));
+            let path = format!("/v1/payment-methods/{id}/charges");
+            let mut charge =
+                self.api.post(&path, Some(body)).await.with_context(|| format!("POST {path}"))?;
+            let number = text(&charge, "/id").to_owned();
+            if let Some(link) = charge.pointer("/next/url").and_then(Value::as_str).map(str::to_owned) {
+                self.step(format!("{number}: the bank asks the customer first"));
+                self.confirm(&link).await?;
+                charge = self.api.get(&format!("/v1/charges/{number}")).await?;
+            }
+            let (status, class) = (text(&charge, "/status"), text(&charge, "/decline/class"));
+            let expected = match purchase.id {
+                "refused" => status == "declined",
+                _ => matches!(status, "succeeded" | "processing"),
+            };
+            ensure!(expected, "the charge `{}` is {status} {class}", purchase.label);
+            let by = if purchase.by_merchant { "the shop charges" } else { "the customer pays" };
+            self.step(format!("{by} {} {} with {id}: {status} {class}", purchase.amount, stage.currency));
+            if status == "succeeded" {
+                paid = Some(number);
+            }
+        }
+        if let Some(paid) = paid {
+            let charge = self.api.post(&format!("/v1/charges/{paid}/refunds"), Some(json!({}))).await?;
+            self.step(format!("{paid} is given back: {}", text(&charge, "/refunds/0/status")));
+        }
+        Ok(())
+    }
+
+    /// The customer confirms a payment on the bank's page, and comes back to the shop.
+    async fn confirm(&mut self, link: &str) -> anyhow::Result<()> {
+        self.customer.open(link).await.context("the bank's page")?;
+        let back = self.customer.decide(&link.parse()?, "approve").await.context("the challenge")?;
+        ensure!(back.path().starts_with("/return/"), "the gateway sent the browser to {}", back.path());
+        let shop = self.customer.follow(&back).await.context("the return")?;
+        ensure!(shop.as_str().starts_with(&self.world.shop_url("/done")), "the browser ended at {shop}");
+        Ok(())
     }
 
     /// One session, from its start until the gateway's own word is stored.
@@ -121,14 +179,19 @@ impl Story<'_> {
         let customer = json!({
             "reference": self.world.customer, "given_names": "Lorem", "surname": "Ipsum", "email": "lorem@example.com",
         });
-        let body = self.world.stage.request(&customer, offer, &self.world.shop_url("/done"));
+        let body = self.gateway.stage().request(
+            self.gateway.name(),
+            &customer,
+            offer,
+            &self.world.shop_url("/done"),
+        );
         let session = self.api.post("/v1/sessions", Some(body)).await.context("POST /v1/sessions")?;
         self.step(format!("POST /v1/sessions for {} makes {}", offer.label, text(&session, "/id")));
-        let requests = self.world.control().requests();
+        let requests = self.gateway.control().requests();
         let asked = requests
             .iter()
             .rev()
-            .find(|request| request.method == "POST" && request.path == self.world.stage.creation);
+            .find(|request| request.method == "POST" && request.path == self.gateway.stage().creation);
         let asked = asked.context("the gateway was not asked")?;
         if !self.quiet {
             let shown = without_nonces(&serde_json::to_string_pretty(&asked.body)?);
@@ -145,7 +208,7 @@ impl Story<'_> {
     async fn wait_for_webhooks(&mut self) -> anyhow::Result<()> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
-            let sent = self.world.control().deliveries();
+            let sent = self.gateway.control().deliveries();
             let answered = sent
                 .iter()
                 .filter(|delivery| delivery.state == billfold_sandbox::DeliveryState::Delivered)
@@ -153,7 +216,10 @@ impl Story<'_> {
             let stored = self.api.get("/v1/deliveries?limit=100").await?;
             let stored = stored.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
             // Ids sort by time.
-            let ours = stored.iter().filter(|delivery| text(delivery, "/id") > self.earlier.as_str());
+            let ours = stored.iter().filter(|delivery| {
+                text(delivery, "/id") > self.earlier.as_str()
+                    && text(delivery, "/gateway") == self.gateway.name()
+            });
             let done = ours.filter(|delivery| text(delivery, "/state") == "done").count();
             if !sent.is_empty() && answered == sent.len() && done == sent.len() {
                 self.step(format!(
@@ -171,8 +237,10 @@ impl Story<'_> {
     }
 
     async fn list(&self, customer_id: &str) -> anyhow::Result<Vec<Value>> {
-        let answer = self.api.get(&format!("/v1/customers/{customer_id}/payment-methods")).await?;
-        Ok(answer.get("data").and_then(Value::as_array).cloned().unwrap_or_default())
+        let answer = self.api.get(&format!("/v1/customers/{customer_id}/payment-methods?limit=100")).await?;
+        let mut methods = answer.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
+        methods.retain(|method| text(method, "/gateway") == self.gateway.name());
+        Ok(methods)
     }
 
     fn show(&self, methods: &[Value]) {
@@ -188,7 +256,7 @@ impl Story<'_> {
         self.step(format!("{wallet} is the default now"));
         self.api.call(http::Method::DELETE, &format!("/v1/payment-methods/{card}"), None).await?;
         let deadline = tokio::time::Instant::now() + PATIENCE;
-        while canceled_tokens(self.world) == 0 {
+        while canceled_tokens(self.gateway) == 0 {
             ensure!(
                 tokio::time::Instant::now() < deadline,
                 "the token of {card} was not canceled at the gateway"
@@ -200,8 +268,8 @@ impl Story<'_> {
     }
 }
 
-fn canceled_tokens(world: &World) -> usize {
-    world.control().gone_tokens().len()
+fn canceled_tokens(gateway: &Played) -> usize {
+    gateway.control().gone_tokens().len()
 }
 
 fn query(url: &url::Url) -> String {

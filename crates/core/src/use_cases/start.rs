@@ -189,7 +189,13 @@ impl Billfold {
             None => SessionId::generate(self.now(), self.entropy().as_ref())?,
         };
         let before = self.store().session(tenant, id).await?;
-        if let Some(before) = before.as_ref().filter(|before| before.status != SessionStatus::Creating) {
+        // One that the gateway refused to open has opened nothing there, and may be tried again as well.
+        let began = |before: &&Session| match before.status {
+            SessionStatus::Creating => false,
+            SessionStatus::Failed => before.provider_reference.is_some(),
+            _ => true,
+        };
+        if let Some(before) = before.as_ref().filter(began) {
             return self.session_view(before).await;
         }
         let nonce = random_token(self.entropy().as_ref())?;

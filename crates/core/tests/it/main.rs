@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail loudly")]
 
 mod audit;
+mod charges;
 mod customers_and_keys;
 mod erasure;
 mod flows;
 mod histories;
 mod idempotency;
+mod intents;
 mod key_service;
 mod lifecycle;
 mod meanwhile;

@@ -1,4 +1,4 @@
-//! `/return/{session}/{nonce}`: where the gateway sends the customer's browser. The one GET that may
+//! `/return/{object}/{nonce}`: where the gateway sends the customer's browser. The one GET that may
 //! change something: it makes Billfold ask the gateway.
 
 use axum::extract::rejection::PathRejection;
@@ -6,6 +6,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
+use billfold_core::id::ChargeId;
 use billfold_core::provider::ReturnRequest;
 use billfold_core::{Error, ErrorKind, Result};
 
@@ -37,9 +38,13 @@ async fn next_address(
     query: Option<String>,
 ) -> Result<url::Url> {
     let missing = || Error::not_found("return address");
-    let Path((session, nonce)) = path.map_err(|_| missing())?;
-    let id = session.parse().map_err(|_| missing())?;
-    app.billfold.on_return(id, &nonce, ReturnRequest::new(query.unwrap_or_default())).await
+    let Path((object, nonce)) = path.map_err(|_| missing())?;
+    let request = ReturnRequest::new(query.unwrap_or_default());
+    if let Ok(charge) = object.parse::<ChargeId>() {
+        return app.billfold.on_charge_return(charge, &nonce, request).await;
+    }
+    let session = object.parse().map_err(|_| missing())?;
+    app.billfold.on_return(session, &nonce, request).await
 }
 
 /// For a person, so no JSON. The texts are ours; nothing of the request is shown.
@@ -54,7 +59,7 @@ fn page(error: &Error) -> Response {
             (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Please try again",
-                "We could not check your payment method just now. Reload this page in a moment.",
+                "We could not check your payment just now. Reload this page in a moment.",
             )
         }
     };

@@ -9,7 +9,7 @@ use billfold_core::id::{CustomerId, SessionId};
 
 use super::{created, list};
 use crate::App;
-use crate::extract::{Caller, JsonBody, PathId, QueryPairs};
+use crate::extract::{Caller, JsonBody, PathId, QueryPairs, SameIntent};
 use crate::problem::Problem;
 
 pub(super) fn collection() -> MethodRouter<App> {
@@ -27,8 +27,10 @@ pub(super) fn cancel_route() -> MethodRouter<App> {
 async fn start(
     State(app): State<App>,
     caller: Caller,
+    SameIntent(intent): SameIntent,
     JsonBody(request): JsonBody<StartSession>,
 ) -> Result<Response, Problem> {
+    let request = StartSession { intent, ..request };
     let session = app.billfold.start_session(caller.tenant(), request).await?;
     Ok(created("/v1/sessions", &session.id, &session))
 }

@@ -59,7 +59,7 @@ async fn without_a_key_only_public_routes_answer() {
 #[test]
 fn the_public_routes_are_few() {
     let public = ROUTES.iter().filter(|route| route.access == Access::Public).map(|route| route.path);
-    let expected = ["/webhooks/{gateway}", "/return/{session}/{nonce}", "/healthz", "/readyz", "/metrics"];
+    let expected = ["/webhooks/{gateway}", "/return/{object}/{nonce}", "/healthz", "/readyz", "/metrics"];
     assert_eq!(public.collect::<Vec<_>>(), expected);
 }
 
@@ -96,6 +96,11 @@ fn every_post_says_what_a_repeat_does() {
     let keyed = ROUTES.iter().filter(|route| route.repetition == Some(Repetition::TakesKey));
     let expected = [
         "/v1/sessions",
+        "/v1/payment-methods/{id}/charges",
+        "/v1/customers/{id}/charges",
+        "/v1/charges/{id}/capture",
+        "/v1/charges/{id}/refunds",
+        "/v1/charges/{id}/collect",
         "/v1/webhook-endpoints",
         "/v1/webhook-endpoints/{id}/rotate-secret",
         "/v1/api-keys",

@@ -5,12 +5,13 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use billfold_core::audit::AuditEntry;
 use billfold_core::capability::{Capabilities, Usage};
+use billfold_core::charge::Charge;
 use billfold_core::clock::Timestamp;
 use billfold_core::customer::{Customer, GatewayCustomer};
 use billfold_core::erasure::Erasure;
 use billfold_core::error::{Fault, Retry};
 use billfold_core::id::{
-    ApiKeyId, CustomerId, DeliveryId, EndpointDeliveryId, ErasureId, PaymentMethodId, SessionId,
+    ApiKeyId, ChargeId, CustomerId, DeliveryId, EndpointDeliveryId, ErasureId, PaymentMethodId, SessionId,
     VaultRecordId, WebhookEndpointId,
 };
 use billfold_core::idempotency::IdempotencyKey;
@@ -18,14 +19,16 @@ use billfold_core::name::{GatewayName, TenantId};
 use billfold_core::outgoing::{EndpointDelivery, EndpointDeliveryState, WebhookEndpoint};
 use billfold_core::payment_method::PaymentMethod;
 use billfold_core::provider::{
-    CallContext, CreateSession, Deletion, ProviderMethod, ProviderSession, ReturnHint, ReturnRequest,
-    SessionRef, TokenRef, TokenizationProvider, WebhookBatch, WebhookDelivery, WebhookRejection,
+    CallContext, ChargeProvider, CreateSession, Deletion, ProviderMethod, ProviderSession, ReturnHint,
+    ReturnRequest, SessionRef, TokenRef, TokenizationProvider, WebhookBatch, WebhookDelivery,
+    WebhookRejection,
 };
 use billfold_core::session::Session;
 use billfold_core::store::memory::MemoryStore;
 use billfold_core::store::{
-    ApiKey, Changes, Commit, Delivery, DeliveryState, Event, IdempotencyStore, KeyFilter, OutgoingStore,
-    Page, RecordFilter, Removal, ReplayFilter, Store, StoreError, StoreResult, VaultPut,
+    ApiKey, Changes, ChargeFilter, ChargeStore, Commit, Delivery, DeliveryState, Event, IdempotencyStore,
+    KeyFilter, OutgoingStore, Page, RecordFilter, Removal, ReplayFilter, Store, StoreError, StoreResult,
+    VaultPut,
 };
 use billfold_core::vault::{Fingerprint, KeyCount, KeyId, KeyPurpose, VaultKey, VaultRecord};
 use billfold_core::{Error, ErrorKind, Result};
@@ -149,6 +152,10 @@ impl TokenizationProvider for HostileProvider {
 
     async fn delete_method(&self, cx: &CallContext, token: TokenRef) -> Result<Deletion> {
         self.inner.delete_method(cx, token).await
+    }
+
+    fn charging(&self) -> Option<&dyn ChargeProvider> {
+        self.inner.charging()
     }
 
     async fn check(&self, cx: &CallContext) -> Result<()> {
@@ -288,6 +295,18 @@ moody! {
             endpoint: WebhookEndpointId, now: Timestamp, lease_until: Timestamp, limit: u32
         ) -> Vec<EndpointDelivery>;
         sweep_endpoint_deliveries(before: Timestamp, limit: u32) -> usize;
+    }
+}
+
+moody! {
+    ChargeStore {
+        charge(tenant: &TenantId, id: ChargeId) -> Option<Charge>;
+        charge_of_any_tenant(id: ChargeId) -> Option<Charge>;
+        charge_by_provider_reference(
+            tenant: &TenantId, gateway: &GatewayName, reference: &str
+        ) -> Option<Charge>;
+        charges(tenant: &TenantId, filter: ChargeFilter, page: Page<ChargeId>) -> Vec<Charge>;
+        claim_charges(now: Timestamp, lease_until: Timestamp, limit: u32) -> Vec<Charge>;
     }
 }
 

@@ -1,6 +1,8 @@
 //! What belongs to one tenant does not exist for another: not by its id, not in a list, not by a name.
 
+use billfold_core::charge::DeclineClass;
 use billfold_server::{Access, ROUTES};
+use billfold_testkit::reference::ChargeOutcome;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -14,6 +16,8 @@ struct Objects {
     session: String,
     customer: String,
     method: String,
+    /// Two that are held, one that is paid, one that is declined.
+    charges: [String; 4],
     key: String,
     record: String,
     erasure: String,
@@ -34,6 +38,7 @@ impl Objects {
         let key = app.post("/v1/api-keys", &json!({"name": "spare"})).await.ok(201);
         let record = json!({"owner": OWNER, "kind": "note", "value": "x"});
         let record = app.post("/v1/vault/records", &record).await.ok(201);
+        let charges = charges(app, second["payment_methods"][0].as_str().unwrap()).await;
         app.webhook(GATEWAY, &[SECRET], r#"{"event":"session.completed","session":"ref-0009"}"#)
             .await
             .expect(200);
@@ -49,6 +54,7 @@ impl Objects {
             session: id(&open).to_owned(),
             customer: saved["customer_id"].as_str().unwrap().to_owned(),
             method: second["payment_methods"][0].as_str().unwrap().to_owned(),
+            charges,
             key: id(&key).to_owned(),
             record: id(&record).to_owned(),
             erasure: id(&erasure).to_owned(),
@@ -63,6 +69,16 @@ impl Objects {
             "sessions" => (self.session.clone(), nobody("ses")),
             "customers" => (self.customer.clone(), nobody("cus")),
             "payment-methods" => (self.method.clone(), nobody("pm")),
+            "charges" => {
+                let [held, other, paid, declined] = &self.charges;
+                let charge = match path.rsplit('/').next() {
+                    Some("capture") => held,
+                    Some("cancel") => other,
+                    Some("collect") => declined,
+                    _ => paid,
+                };
+                (charge.clone(), nobody("chg"))
+            }
             "api-keys" => (self.key.clone(), nobody("key")),
             "vault" => (self.record.clone(), nobody("vlt")),
             "deliveries" => (self.received.clone(), nobody("whd")),
@@ -72,6 +88,23 @@ impl Objects {
             _ => panic!("say what the parameter of {path} stands for"),
         }
     }
+}
+
+async fn charges(app: &TestApp, method: &str) -> [String; 4] {
+    let path = format!("/v1/payment-methods/{method}/charges");
+    let mut made = Vec::new();
+    for capture in ["manual", "manual", "automatic", "automatic"] {
+        if made.len() == 3 {
+            app.gateway.next_charge(ChargeOutcome::Declined(DeclineClass::Limit));
+        }
+        let charge = app.post(&path, &charge_body(capture)).await.ok(201);
+        made.push(id(&charge).to_owned());
+    }
+    made.try_into().unwrap()
+}
+
+fn charge_body(capture: &str) -> Value {
+    json!({"amount": 1000, "currency": "IDR", "initiator": "customer", "capture": capture})
 }
 
 /// Every call that names an object: the route's path, and a method.
@@ -106,6 +139,8 @@ async fn ask(app: &TestApp, key: &str, method: &str, path: &str, object: &str) -
     let (_, end) = rest.split_once('}').unwrap();
     let call = app.call(method, &format!("{start}{object}{end}")).key(key);
     let call = match method {
+        "POST" if end == "/charges" => call.json(&charge_body("automatic")),
+        "POST" if ["/capture", "/refunds", "/collect"].contains(&end) => call.json(&json!({})),
         "PATCH" if path.contains("webhook-endpoints") => call.json(&json!({"description": "mine"})),
         "POST" if end == "/rotate-secret" => call.json(&json!({})),
         "POST" if end == "/replay" && path.contains("webhook-endpoints") => {
@@ -126,6 +161,7 @@ async fn everything(app: &TestApp, objects: &Objects) -> Vec<Value> {
         format!("/v1/customers/{}", objects.customer),
         format!("/v1/customers/{}/payment-methods", objects.customer),
         "/v1/sessions".into(),
+        "/v1/charges".into(),
         "/v1/customers".into(),
         "/v1/api-keys".into(),
         "/v1/gateways".into(),
@@ -167,7 +203,8 @@ async fn anothers_object_is_answered_like_one_that_does_not_exist() {
     let (others, last) = calls_by_id().split_at_checked(asked - 1).map(|(a, b)| (a.to_vec(), b[0])).unwrap();
     for (path, method) in others {
         let (object, _) = objects.of_route(path);
-        ask(&app, &app.key, method, &objects.below(path), &object).await.ok(200);
+        let makes = path.ends_with("charges") || path.ends_with("refunds") || path.ends_with("collect");
+        ask(&app, &app.key, method, &objects.below(path), &object).await.ok(if makes { 201 } else { 200 });
     }
     assert_ne!(everything(&app, &objects).await, before);
     assert_eq!(last, ("/v1/customers/{id}", "DELETE"));
@@ -207,6 +244,8 @@ async fn lists_hold_nothing_of_another_tenant() {
         &objects.session,
         &objects.customer,
         &objects.method,
+        &objects.charges[0],
+        &objects.charges[3],
         &objects.key,
         &objects.record,
         &objects.erasure,

@@ -7,6 +7,7 @@ mod answers;
 mod authorisation;
 mod bodies;
 mod bursts;
+mod charges;
 mod faults;
 mod hostile;
 mod idempotency;

@@ -41,7 +41,18 @@ async fn lists(app: &TestApp) -> Vec<List> {
             route: "/v1/sessions",
             path: "/v1/sessions".into(),
             must: "",
-            known: vec![("after", key("ses")), ("customer_id", customer)],
+            known: vec![("after", key("ses")), ("customer_id", customer.clone())],
+            bad_after: bad_ids("cus"),
+        },
+        List {
+            route: "/v1/charges",
+            path: "/v1/charges".into(),
+            must: "",
+            known: vec![
+                ("after", key("chg")),
+                ("customer_id", customer.clone()),
+                ("payment_method_id", key("pm")),
+            ],
             bad_after: bad_ids("cus"),
         },
         List {

@@ -144,6 +144,20 @@ fn wrong_values(app: &TestApp) -> Vec<(&'static str, Vec<Value>, &'static str)> 
         // The gateway's sessions live from 10 minutes to 24 hours.
         ("/expires_at", vec![moment(0), moment(590), moment(86_460)], "/expires_at"),
         ("/make_default", vec![json!(0), json!("true"), json!([]), json!({}), json!(null)], "/make_default"),
+        ("/consent", no_object(), "/consent"),
+        ("/consent", vec![json!({}), json!({"agreed_at": "2026-01-01T00:00:00Z"})], "/consent/text_version"),
+        (
+            "/consent",
+            vec![json!({"text_version": ""}), json!({"text_version": "\u{7}"})],
+            "/consent/text_version",
+        ),
+        ("/consent", vec![json!({"text_version": "1", "ip_address": "10.0.0"})], "/consent/ip_address"),
+        (
+            "/consent",
+            vec![json!({"text_version": "1", "agreed_at": "2999-01-01T00:00:00Z"})],
+            "/consent/agreed_at",
+        ),
+        ("/consent", vec![json!({"text_version": "1", "nonsense": 1})], "/consent/nonsense"),
         ("/nonsense", vec![json!(1), json!(null)], "/nonsense"),
         ("/amount", vec![json!(1000)], "/amount"),
     ]
@@ -259,6 +273,7 @@ async fn what_may_be_left_out_may_be_null() {
         "/locale",
         "/description",
         "/expires_at",
+        "/consent",
         "/provider_options",
         "/customer/id",
         "/customer/email",
@@ -287,6 +302,7 @@ async fn limits_are_reached_and_not_passed() {
         ("/kinds", json!(["card", "wallet", "card"])),
         ("/mode", json!("test")),
         ("/make_default", json!(true)),
+        ("/consent", json!({"text_version": "2026-03", "ip_address": "2001:db8::7"})),
         ("/provider_options", json!({"anything": [1, null, "x"]})),
     ] {
         app.post("/v1/sessions", &with(&session_body(), field, value)).await.ok(201);

@@ -1,8 +1,6 @@
 //! What becomes of a charge after its call: webhooks, the customer's return, and the sweeper. All of them ask the
 //! gateway and settle its answer.
 
-use std::time::Duration;
-
 use futures::FutureExt as _;
 use url::Url;
 
@@ -21,10 +19,6 @@ use crate::session::Via;
 use crate::store::{Changes, Commit, Write};
 use crate::use_cases::start::nonce_hash;
 use crate::use_cases::{returns, side_by_side};
-
-/// After this long a gateway that says that it never heard of a charge will not hear of it any more: the request
-/// that would have told it had ended long before.
-const NEVER_ARRIVED: Duration = Duration::from_mins(10);
 
 impl Billfold {
     /// Asks about up to `limit` charges that are due and settles the answers; says how many there were.
@@ -94,7 +88,7 @@ impl Billfold {
     async fn release_capture(&self, charge: Charge) -> Result<Charge> {
         let waits = charge.status == ChargeStatus::Authorized && charge.details.capturing.is_some();
         let asked = charge.details.timeline.iter().rfind(|step| step.what == "capturing").map(|step| step.at);
-        if !waits || asked.is_none_or(|asked| self.now().since(asked) < NEVER_ARRIVED) {
+        if !waits || asked.is_none_or(|asked| self.now().since(asked) < self.schedule().charge_lost_after) {
             return Ok(charge);
         }
         self.capture_failed(charge.clone()).await?;
@@ -109,7 +103,7 @@ impl Billfold {
                 .await?);
         }
         let waiting = matches!(charge.status, ChargeStatus::Processing | ChargeStatus::Unknown);
-        if !waiting || self.now().since(charge.created_at) < NEVER_ARRIVED {
+        if !waiting || self.now().since(charge.created_at) < self.schedule().charge_lost_after {
             return Ok(charge);
         }
         let observed = ProviderCharge::declined("", Decline::new(DeclineClass::TryAgainLater, None));
@@ -128,7 +122,9 @@ impl Billfold {
             let fetch = charging.fetch_refund(&cx, named);
             let observed = match gateway.guard("fetch_refund", fetch).await? {
                 Lookup::Found(observed) => observed,
-                Lookup::Missing if self.now().since(refund.created_at) >= NEVER_ARRIVED => {
+                Lookup::Missing
+                    if self.now().since(refund.created_at) >= self.schedule().charge_lost_after =>
+                {
                     ProviderRefund::new("", RefundStatus::Failed)
                 }
                 Lookup::Missing | Lookup::CannotTell => continue,

@@ -6,6 +6,7 @@ use crate::billfold::Billfold;
 use crate::charge::{Charge, ChargeStatus};
 use crate::error::{Error, Result};
 use crate::id::ChargeId;
+use crate::idempotency::Intent;
 use crate::name::TenantId;
 use crate::session::Session;
 use crate::store::{ChargeFilter, Event, Page};
@@ -50,6 +51,7 @@ impl Billfold {
         tenant: &TenantId,
         id: ChargeId,
         return_url: Option<Url>,
+        intent: Option<Intent>,
     ) -> Result<SessionView> {
         let charge = self.visible_charge(tenant, id).await?;
         if charge.status != ChargeStatus::Declined {
@@ -70,6 +72,7 @@ impl Billfold {
         request.locale = details.locale;
         request.make_default = true;
         request.metadata = details.metadata;
+        request.intent = intent;
         self.start_session(tenant, request).await
     }
 
