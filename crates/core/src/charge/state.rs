@@ -66,17 +66,19 @@ pub fn transition(current: ChargeStatus, observed: ProviderChargeStatus) -> Opti
     use ChargeStatus as C;
     use ProviderChargeStatus as P;
     let next = match (current, observed) {
-        (_, P::Unknown) => return None,
-        (C::Unknown | C::RequiresAction, P::Processing) => C::Processing,
-        (C::Unknown | C::Processing, P::RequiresAction) => C::RequiresAction,
-        (C::Unknown | C::Processing | C::RequiresAction, P::Authorized) => C::Authorized,
-        (C::Succeeded, P::Succeeded) => return None,
+        // What is known already, or not understood.
+        (_, P::Unknown) | (C::Succeeded, P::Succeeded) | (C::Declined, P::Returned) => return None,
         (_, P::Succeeded) => C::Succeeded,
-        (C::Declined, P::Returned) => return None,
-        (_, P::Returned) => C::Declined,
-        (C::Unknown | C::Processing | C::RequiresAction | C::Authorized, P::Declined) => C::Declined,
-        (C::Unknown | C::Processing | C::RequiresAction | C::Authorized, P::Canceled) => C::Canceled,
-        (_, P::Processing | P::RequiresAction | P::Authorized | P::Declined | P::Canceled) => return None,
+        (_, P::Returned) | (C::Unknown | C::Processing | C::RequiresAction | C::Authorized, P::Declined) => {
+            C::Declined
+        }
+        // It is over.
+        (C::Succeeded | C::Declined | C::Canceled, _) => return None,
+        (_, P::Canceled) => C::Canceled,
+        (C::Unknown | C::Processing | C::RequiresAction, P::Authorized) => C::Authorized,
+        (C::Unknown | C::Processing, P::RequiresAction) => C::RequiresAction,
+        (C::Unknown | C::RequiresAction, P::Processing) => C::Processing,
+        (_, P::Processing | P::RequiresAction | P::Authorized) => return None,
     };
     Some(next)
 }

@@ -6,7 +6,7 @@ use super::{MAX_ROUNDS, contended, side_by_side};
 use crate::billfold::Billfold;
 use crate::error::Result;
 use crate::gateway::Gateway;
-use crate::id::{CustomerId, SessionId};
+use crate::id::{ChargeId, CustomerId, SessionId};
 use crate::provider::{EventSubject, ProviderEvent, SessionRef};
 use crate::session::{Session, SessionStatus, Via};
 use crate::store::{Changes, Commit, Delivery, DeliveryState, Write};
@@ -91,7 +91,12 @@ impl Billfold {
             EventSubject::Charge { reference, merchant_reference, told } => {
                 let found =
                     self.find_charge(gateway, reference.as_deref(), merchant_reference.as_deref()).await?;
-                let Some(charge) = found else { return Ok(Outcome::nothing(Effect::Unmatched)) };
+                let Some(charge) = found else {
+                    // What carries a reference that is not of our form is a payment that was not made here.
+                    let foreign =
+                        merchant_reference.as_ref().is_some_and(|text| text.parse::<ChargeId>().is_err());
+                    return Ok(Outcome::nothing(if foreign { Effect::Ignored } else { Effect::Unmatched }));
+                };
                 let customer = charge.customer_id;
                 self.act_on_charge(gateway, charge, reference.as_deref(), told.as_deref()).await?;
                 Ok(Outcome::done(customer))

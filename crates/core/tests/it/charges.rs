@@ -512,3 +512,23 @@ async fn nobody_is_told_more_than_a_charges_own_webhook_may_say() {
         assert_eq!(world.charge_now(&charge).await.status, ChargeStatus::Processing, "{event} was believed");
     }
 }
+
+#[tokio::test]
+async fn payments_that_were_not_made_here_are_none_of_our_business() {
+    let world = World::new();
+    saved(&world).await;
+    let deliveries = || world.billfold.list_deliveries(&world.tenant, None, Page::first(10));
+    for (reference, state) in [
+        (json!("invoice-77"), billfold_core::store::DeliveryState::Ignored),
+        // One of our form may come before its row is seen.
+        (json!(format!("chg_{:032x}", 7)), billfold_core::store::DeliveryState::Parked),
+        (json!(null), billfold_core::store::DeliveryState::Parked),
+    ] {
+        world
+            .deliver(json!({"event": "charge.succeeded", "charge": "ch-0099", "reference": reference}))
+            .await
+            .unwrap();
+        world.work().await;
+        assert_eq!(deliveries().await.unwrap()[0].state, state, "{reference}");
+    }
+}

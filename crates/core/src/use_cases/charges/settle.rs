@@ -65,7 +65,7 @@ impl Billfold {
         }
         settled.details.extra.extend(observed.extra.clone());
         let Some(status) = status else {
-            self.note_captured(&mut settled, observed);
+            note_captured(&mut settled, observed);
             settled.updated_at = self.now();
             settled.version += 1;
             settled.next_check_at = self.schedule().next_charge_check(&settled, settled.updated_at);
@@ -111,12 +111,6 @@ impl Billfold {
         Ok((changes, settled))
     }
 
-    fn note_captured(&self, charge: &mut Charge, observed: &ProviderCharge) {
-        if let (ChargeStatus::Succeeded, Some(captured)) = (charge.status, observed.captured) {
-            charge.details.captured = captured;
-        }
-    }
-
     /// What a charge says about its method: a token that is over, and what later charges need.
     async fn follow_charged_method(
         &self,
@@ -134,7 +128,8 @@ impl Billfold {
             _ => None,
         };
         let paid = matches!(charge.status, ChargeStatus::Succeeded | ChargeStatus::Authorized);
-        if over.is_none() && !(paid && !observed.remember.is_empty()) {
+        let remembers = paid && !observed.remember.is_empty();
+        if over.is_none() && !remembers {
             return Ok(());
         }
         let method = self.store().method(&charge.tenant, charge.payment_method_id).await?;
@@ -288,6 +283,12 @@ impl Billfold {
         }
         Ok(Error::new(ErrorKind::GatewayProtocol, "the gateway's answer does not match what was asked")
             .with_context("problem", problem))
+    }
+}
+
+fn note_captured(charge: &mut Charge, observed: &ProviderCharge) {
+    if let (ChargeStatus::Succeeded, Some(captured)) = (charge.status, observed.captured) {
+        charge.details.captured = captured;
     }
 }
 
