@@ -97,7 +97,7 @@ impl Installation {
         for index in 0..here.servers.len() {
             std::fs::write(here.config(index), here.configuration(index, &options))?;
         }
-        let scopes = ["payments", "vault", "vault_reveal", "erase", "webhooks", "admin"];
+        let scopes = ["payments", "charge", "vault", "vault_reveal", "erase", "webhooks", "admin"];
         let mut create = vec!["keys", "create", "--name", "torture"];
         create.extend(scopes.iter().flat_map(|scope| ["--scope", scope]));
         here.api_key = text(&here.cli(&create)?, "secret")?;

@@ -137,6 +137,36 @@ impl People {
         }
     }
 
+    /// Charges a method as a careful merchant does: again with the same key until there is an answer. The charge as it
+    /// was shown.
+    pub(crate) async fn charge(
+        &self,
+        method: &str,
+        key: &str,
+        amount: i64,
+        dice: &mut StdRng,
+    ) -> anyhow::Result<Value> {
+        let body = json!({"amount": amount, "currency": "IDR", "initiator": "customer", "reference": key});
+        let began = Instant::now();
+        while began.elapsed() < PERSISTENCE {
+            let url = format!("{}/v1/payment-methods/{method}/charges", self.server(dice));
+            let request = self.http.post(url).bearer_auth(&self.api_key).header("idempotency-key", key);
+            let Ok(answer) = request.json(&body).send().await else {
+                sleep(Duration::from_millis(20)).await;
+                continue;
+            };
+            let status = answer.status().as_u16();
+            match (status, answer.json::<Value>().await) {
+                (201, Ok(charge)) => return Ok(charge),
+                // Its answer got lost on the way; or the server is in trouble, or still at it.
+                (201, Err(_)) | (409 | 429 | 500..=599, _) => {}
+                (status, shown) => bail!("a charge was answered with {status}: {shown:?}"),
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        bail!("the charge {key} never got an answer")
+    }
+
     /// The customer saves a bank account on the gateway's page; where the gateway sends the browser then. `None` when
     /// the page is over.
     pub(crate) async fn save(&self, intent: usize, session: &Value) -> anyhow::Result<Option<String>> {

@@ -1,6 +1,7 @@
 //! The trials, in their order.
 
 mod arrivals;
+mod charges;
 mod kills;
 mod outages;
 mod power;
@@ -47,6 +48,12 @@ const TRIALS: &[Trial] = &[
     ),
     trial!("slow-clients", "sockets that send or read slowly, or nothing", &[On::Sqlite], sockets::slow),
     trial!("gateway-faults", "every fault of the gateway at every call", &[On::Sqlite], weather::faults),
+    trial!(
+        "charges",
+        "kill -9 while saved methods are charged; the gateway's own books",
+        BOTH,
+        charges::kills
+    ),
     trial!(
         "canaries",
         "secrets in logs at the level trace, rows, files and answers",
