@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use billfold_core::capability::{Capabilities, Channel, MetadataLimits, MethodKind, SessionLifetime, Trust};
+use billfold_core::provider::ChargeAbilities;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -80,6 +81,20 @@ pub(crate) fn capabilities() -> Capabilities {
         metadata: MetadataLimits { keys: 20, key_length: 40, value_length: 80 },
         merchant_initiated_needs_terms: true,
         remote_deletion: true,
+    }
+}
+
+/// What it can do with charges. Whether a channel gives money back, and whether in parts, the gateway decides.
+pub(crate) fn charge_abilities() -> ChargeAbilities {
+    ChargeAbilities {
+        manual_capture: vec![Card],
+        partial_capture: true,
+        cancel: true,
+        refunds: true,
+        partial_refunds: true,
+        // There is no search by our reference.
+        lookup: false,
+        pending_methods: false,
     }
 }
 

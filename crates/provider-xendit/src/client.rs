@@ -76,10 +76,11 @@ fn read<T: Answer>(cx: &CallContext, effect: Effect, response: &Response<Bytes>)
     if !response.status().is_success() {
         return Err(failure::from_response(cx, effect, response));
     }
-    let parsed = serde_json::from_slice::<serde_json::Value>(response.body()).ok();
-    let value = parsed.filter(|value| value.is_object() || (T::MAY_BE_LIST && value.is_array()));
-    let value = value.and_then(|value| serde_json::from_value(value).ok());
-    value.ok_or_else(|| failure::unreadable(cx, effect, response))
+    let form = serde_json::from_slice::<serde_json::Value>(response.body()).ok();
+    let form = form.filter(|value| value.is_object() || (T::MAY_BE_LIST && value.is_array()));
+    // Read from the text and not from that value, in which amounts would have become floating-point numbers.
+    let read = form.and_then(|_| serde_json::from_slice(response.body()).ok());
+    read.ok_or_else(|| failure::unreadable(cx, effect, response))
 }
 
 fn request(config: &Config, call: Call<'_>) -> Result<Request<Bytes>> {

@@ -39,13 +39,18 @@ pub(crate) fn from_response(cx: &CallContext, effect: Effect, response: &Respons
     };
     let code = fault.code.clone().map(|code| format!(" ({code})")).unwrap_or_default();
     let error = match (status, fault.code.as_deref()) {
+        (403, Some("REFUND_NOT_SUPPORTED" | "PARTIAL_REFUND_NOT_SUPPORTED")) => {
+            Error::new(ErrorKind::GatewayRejected, format!("the gateway refused the request{code}"))
+        }
         // It is not documented with which status an address outside the key's allow-list is refused.
         (401 | 403, _) | (400..=499, Some("UNAUTHORIZED_SENDER_IP")) => Error::new(
             ErrorKind::GatewayAuthentication,
             format!("the gateway refused our credentials or their permissions{code}"),
         ),
-        (429, _) => Error::new(ErrorKind::GatewayRateLimited, "the gateway asks to slow down")
-            .with_retry(Retry::SameKey { after: Some(wait(response.headers())) }),
+        (429, _) | (400, Some("PAYMENT_REQUEST_RATE_LIMITED")) => {
+            Error::new(ErrorKind::GatewayRateLimited, "the gateway asks to slow down")
+                .with_retry(Retry::SameKey { after: Some(wait(response.headers())) })
+        }
         (500.., _) | (400..=499, Some("TEMPORARILY_UNAVAILABLE")) => {
             Error::new(ErrorKind::GatewayUnavailable, "the gateway had an error of its own")
                 .with_retry(repeat(effect))

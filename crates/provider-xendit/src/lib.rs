@@ -1,4 +1,5 @@
-//! Saves payment methods through Xendit Payment Sessions (`session_type` SAVE, hosted page).
+//! Saves payment methods through Xendit Payment Sessions (`session_type` SAVE, hosted page), and charges them through
+//! its Payment Requests.
 //!
 //! Linking this crate registers the provider kind `xendit`:
 //!
@@ -8,13 +9,15 @@
 //!
 //! The rooms: `config` reads the settings table, `client` speaks HTTP and `failure` turns what goes
 //! wrong into errors, `wire` holds the gateway's types, `map` and `validate` are pure and convert
-//! between them and core's, `webhook` verifies and reads deliveries, `provider` and `customers` are
-//! the calls.
+//! between them and core's, `webhook` verifies and reads deliveries, `provider`, `customers` and `charging`
+//! are the calls, and `decline` tells why a charge was refused.
 
 mod capabilities;
+mod charging;
 mod client;
 mod config;
 mod customers;
+mod decline;
 mod failure;
 mod map;
 mod options;

@@ -7,15 +7,15 @@ use async_trait::async_trait;
 use billfold_core::capability::Capabilities;
 use billfold_core::error::Retry;
 use billfold_core::provider::{
-    CallContext, CreateSession, CustomerDirectory, Deletion, ProviderMethod, ProviderMethodStatus,
-    ProviderSession, ProviderSessionStatus, ReturnHint, ReturnRequest, SessionRef, TokenRef,
-    TokenizationProvider, WebhookBatch, WebhookDelivery, WebhookRejection,
+    CallContext, ChargeAbilities, ChargeProvider, CreateSession, CustomerDirectory, Deletion, ProviderMethod,
+    ProviderMethodStatus, ProviderSession, ProviderSessionStatus, ReturnHint, ReturnRequest, SessionRef,
+    TokenRef, TokenizationProvider, WebhookBatch, WebhookDelivery, WebhookRejection,
 };
 use billfold_core::secret::ExposeSecret;
 use billfold_core::settings::Settings;
 use billfold_core::{Error, ErrorKind, Result};
 
-use crate::capabilities::capabilities;
+use crate::capabilities::{capabilities, charge_abilities};
 use crate::client::{Call, is_plain_id, send};
 use crate::config::{Config, Customers};
 use crate::wire::{self, TOKENS_VERSION};
@@ -28,16 +28,22 @@ const NO_SESSION: &str = "ps-000000000000000000000000";
 pub struct Xendit {
     config: Config,
     capabilities: Capabilities,
+    abilities: ChargeAbilities,
 }
 
 /// Builds the provider from its settings table.
 pub(crate) fn build(settings: &Settings) -> Result<Arc<dyn TokenizationProvider>> {
-    Ok(Arc::new(Xendit { config: Config::read(settings)?, capabilities: capabilities() }))
+    let (capabilities, abilities) = (capabilities(), charge_abilities());
+    Ok(Arc::new(Xendit { config: Config::read(settings)?, capabilities, abilities }))
 }
 
 impl Xendit {
     pub(crate) fn config(&self) -> &Config {
         &self.config
+    }
+
+    pub(crate) fn charge_abilities(&self) -> &ChargeAbilities {
+        &self.abilities
     }
 
     async fn get_session(&self, cx: &CallContext, reference: &str) -> Result<wire::Session> {
@@ -63,7 +69,7 @@ impl Xendit {
         Ok(token)
     }
 
-    fn check_business(&self, cx: &CallContext, said: Option<&str>) -> Result<()> {
+    pub(crate) fn check_business(&self, cx: &CallContext, said: Option<&str>) -> Result<()> {
         match (&self.config.business_id, said) {
             (Some(ours), Some(said)) if ours != said => {
                 Err(failure::contradiction(cx, "it belongs to another business"))
@@ -202,6 +208,10 @@ impl TokenizationProvider for Xendit {
             Customers::Directory => Some(self),
             Customers::Inline => None,
         }
+    }
+
+    fn charging(&self) -> Option<&dyn ChargeProvider> {
+        Some(self)
     }
 }
 

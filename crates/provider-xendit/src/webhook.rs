@@ -56,13 +56,34 @@ fn read_event(name: &str, envelope: Envelope, body: &[u8]) -> ProviderEvent {
                 id.map_or(EventSubject::Other, |token| EventSubject::Method { token, merchant_reference });
             ProviderEvent::new(name, key, subject)
         }
+        "payment" | "payment_request" => {
+            let payment: wire::charges::Payment = wire::from_object(data).unwrap_or_default();
+            let id = payment.payment_id.as_deref().or(payment.payment_request_id.as_deref());
+            let key = key(family, kind, id, payment.status.as_deref(), body);
+            let merchant_reference = payment.reference_id.as_deref().map(without_suffix);
+            ProviderEvent::new(name, key, charge(payment.payment_request_id, merchant_reference))
+        }
+        "refund" => {
+            // The gateway's example nests event and data twice, its own programs once.
+            let data = data.get("data").filter(|inner| inner.is_object()).unwrap_or(&data).clone();
+            let refund: wire::charges::Refund = wire::from_object(data).unwrap_or_default();
+            let key = key(family, kind, refund.id.as_deref(), refund.status.as_deref(), body);
+            ProviderEvent::new(name, key, charge(refund.payment_request_id, None))
+        }
         _ => {
             let text = |field: &str| data.get(field).and_then(serde_json::Value::as_str).map(str::to_owned);
-            let id = ["payment_id", "payment_request_id", "id"].into_iter().find_map(text);
-            let key = key(family, kind, id.as_deref(), text("status").as_deref(), body);
+            let key = key(family, kind, text("id").as_deref(), text("status").as_deref(), body);
             ProviderEvent::new(name, key, EventSubject::Other)
         }
     }
+}
+
+/// A charge by what an event says of it; nothing to act on when it says neither.
+fn charge(reference: Option<String>, merchant_reference: Option<String>) -> EventSubject {
+    if reference.is_none() && merchant_reference.is_none() {
+        return EventSubject::Other;
+    }
+    EventSubject::Charge { reference, merchant_reference, told: None }
 }
 
 /// Object and status tell one event from another, whatever its name is spelt like; the time in the
@@ -178,6 +199,48 @@ mod tests {
         }
         let nested = json!({"event": "refund.succeeded", "data": {"data": {"id": "rfd-1"}}});
         assert!(event(&nested).subject == EventSubject::Other);
+    }
+
+    #[test]
+    fn payments_name_their_charge_in_every_spelling() {
+        let ours = "chg_018f0000000070008000000000000001";
+        let charge = EventSubject::Charge {
+            reference: Some("pr-1".into()),
+            merchant_reference: Some(ours.into()),
+            told: None,
+        };
+        let payment = |name: &str, status: &str, reference: &str| {
+            let data = json!({"payment_id": "py-1", "payment_request_id": "pr-1", "status": status,
+                "reference_id": reference, "request_amount": 10_000.01});
+            event(&json!({"event": name, "data": data}))
+        };
+        let longer = format!("{ours}_Ab3_xY-9zQ");
+        for (name, status) in [
+            ("payment.capture", "SUCCEEDED"),
+            ("payment.authorization", "AUTHORIZED"),
+            ("payment.failure", "FAILED"),
+            ("payment.expiry", "EXPIRED"),
+            ("payment_request.expiry", "EXPIRED"),
+        ] {
+            assert!(payment(name, status, ours).subject == charge, "{name}");
+            assert!(payment(name, status, &longer).subject == charge, "{name}");
+        }
+        let key = payment("payment.capture", "SUCCEEDED", ours).dedupe_key;
+        assert_eq!(key, payment("payment.succeeded", "SUCCEEDED", ours).dedupe_key);
+        assert_ne!(key, payment("payment.failure", "FAILED", ours).dedupe_key);
+    }
+
+    #[test]
+    fn refunds_name_their_charge_nested_once_or_twice() {
+        let refund = json!({"id": "rfd-1", "payment_request_id": "pr-1", "status": "SUCCEEDED", "reference_id": "ref_1"});
+        let once = event(&json!({"event": "refund.succeeded", "data": refund}));
+        let twice = event(
+            &json!({"event": "refund.succeeded", "data": {"event": "refund.succeeded", "data": refund}}),
+        );
+        let charge =
+            EventSubject::Charge { reference: Some("pr-1".into()), merchant_reference: None, told: None };
+        assert!(once.subject == charge && twice.subject == charge);
+        assert_eq!(once.dedupe_key, twice.dedupe_key);
     }
 
     #[test]

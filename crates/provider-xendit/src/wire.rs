@@ -2,13 +2,15 @@
 //! optional: fields come absent or null, and numbers sometimes as text. Nothing here prints itself,
 //! because links and token ids are secrets.
 
+pub(crate) mod charges;
+
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-/// The version header of the token endpoints.
+/// The version header of the token and payment endpoints.
 pub(crate) const TOKENS_VERSION: &str = "2024-11-11";
 /// The version header of the customer endpoints.
 pub(crate) const CUSTOMERS_VERSION: &str = "2020-10-31";

@@ -1,5 +1,7 @@
 //! The control API: the same functions as Rust methods and, below `/_sandbox/`, over HTTP.
 
+mod charges;
+
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -182,6 +184,7 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/_sandbox/tokens", get(tokens))
         .route("/_sandbox/tokens/{id}/status", post(token_status))
         .route("/_sandbox/clock/advance", post(advance))
+        .merge(charges::routes())
 }
 
 fn control(world: Arc<World>) -> SandboxControl {

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::CompleteSession;
+use crate::charging::Charging;
 use crate::delivery::{Delivery, WireWebhook};
 use crate::server::{SandboxState, World};
 use crate::stage::Stage;
@@ -80,6 +81,11 @@ pub(crate) trait Gateway: fmt::Debug + Sync {
 
     /// Whether a token, as the API shows it, is not usable any more.
     fn is_gone(&self, token: &Value) -> bool;
+
+    /// Its charges, where it makes them.
+    fn charging(&self) -> Option<&'static dyn Charging> {
+        None
+    }
 }
 
 macro_rules! gateways {

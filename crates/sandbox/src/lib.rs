@@ -15,8 +15,10 @@
 //! a challenge is answered with `decision=approve` or `decision=fail`.
 
 mod adyen;
+mod charging;
 mod clock;
 mod control;
+mod decimal;
 mod delivery;
 mod fault;
 mod gateway;
@@ -37,6 +39,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+pub use charging::ChargePlay;
 pub use control::{CompleteSession, SandboxControl};
 pub use delivery::{Attempt, Channel, Delivery, DeliveryState, WireWebhook};
 pub use fault::{Fault, FaultOrder};

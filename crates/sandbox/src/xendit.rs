@@ -1,13 +1,17 @@
-//! Xendit in test mode: Payment Sessions that save payment methods, payment tokens, customers.
+//! Xendit in test mode: Payment Sessions that save payment methods, payment tokens, customers, payments, refunds.
 
 mod api;
 mod books;
 mod cards;
 mod channels;
+mod charges;
 mod customers;
 mod error;
 mod hosted;
 mod pages;
+mod payments;
+mod refunds;
+mod step_up;
 mod validate;
 
 use std::sync::Arc;
@@ -20,6 +24,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::CompleteSession;
+use crate::charging::Charging;
 use crate::clock::iso;
 use crate::delivery::{Delivery, WireWebhook};
 use crate::gateway::Gateway;
@@ -86,7 +91,7 @@ impl Gateway for Xendit {
     }
 
     fn pages(&self) -> Router<Arc<World>> {
-        hosted::routes()
+        hosted::routes().merge(step_up::routes())
     }
 
     fn is_authorized(&self, world: &World, headers: &HeaderMap) -> bool {
@@ -145,6 +150,7 @@ impl Gateway for Xendit {
                 let business = Some(world.config.business_id.clone());
                 state.outbox.push("payment_session.expired", &session, business, now);
             }
+            charges::pass_time(state, now);
         });
     }
 
@@ -185,6 +191,10 @@ impl Gateway for Xendit {
 
     fn is_gone(&self, token: &Value) -> bool {
         token["status"] == "CANCELED"
+    }
+
+    fn charging(&self) -> Option<&'static dyn Charging> {
+        Some(&charges::Control)
     }
 }
 

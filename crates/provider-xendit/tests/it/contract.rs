@@ -16,11 +16,12 @@ use billfold_core::transport::Transport;
 use billfold_core::{CustomerSelector, Result, StartSession};
 use billfold_provider_xendit::KIND;
 use billfold_sandbox::{CompleteSession, Delivery, Sandbox, SandboxConfig, SandboxControl, WireWebhook};
-use billfold_testkit::provider::{self, Ability, Card, Driver, Rotation, SentWebhook, Signer};
+use billfold_testkit::provider::{self, Ability, Card, ChargeDriver, Driver, Rotation, SentWebhook, Signer};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::charge_driver::XenditCharges;
 use crate::support::{CALLBACK_TOKEN, SECRET_KEY, changed, profile, transport};
 
 const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-callback-token");
@@ -197,6 +198,10 @@ impl Driver for XenditDriver {
 
     fn statuses(&self) -> Vec<&'static str> {
         vec!["/status"]
+    }
+
+    fn charges(&self) -> Option<Arc<dyn ChargeDriver>> {
+        Some(Arc::new(XenditCharges(self.control())))
     }
 
     fn is_idempotent(&self) -> bool {

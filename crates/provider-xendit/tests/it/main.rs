@@ -5,6 +5,8 @@
 
 mod calls;
 mod cancel;
+mod charge_driver;
+mod charges;
 mod contract;
 mod customers;
 mod delete;

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::books::{Session, object_id};
 use super::error::ApiError;
 use super::validate::Rules;
-use super::{customers, hosted, is_authorized, validate};
+use super::{customers, hosted, is_authorized, payments, refunds, validate};
 use crate::clock::{iso, parse};
 use crate::server::World;
 
@@ -28,6 +28,8 @@ pub(super) fn routes(world: &Arc<World>) -> Router<Arc<World>> {
         .route("/sessions/{id}/cancel", post(cancel_session))
         .route("/v3/payment_tokens/{id}", get(get_token))
         .route("/v3/payment_tokens/{id}/cancel", post(cancel_token))
+        .merge(payments::routes())
+        .merge(refunds::routes())
         .route("/customers", post(customers::create).get(customers::list))
         .route("/customers/{id}", get(customers::get))
         .layer(axum::middleware::from_fn_with_state(world.clone(), authorize))
@@ -172,7 +174,7 @@ fn no_session() -> ApiError {
     ApiError::new(404, "NOT_FOUND", "Session not found")
 }
 
-fn check_version(headers: &HeaderMap) -> Result<(), ApiError> {
+pub(super) fn check_version(headers: &HeaderMap) -> Result<(), ApiError> {
     if headers.get("api-version").and_then(|value| value.to_str().ok()) == Some(TOKENS_VERSION) {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! What the gateway keeps: customers, sessions, tokens.
+//! What the gateway keeps: customers, sessions, tokens; its charges are kept in `charges`.
 
 use std::collections::HashMap;
 
@@ -6,6 +6,7 @@ use rand::Rng as _;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::charges::Charges;
 use crate::clock::iso;
 
 /// A session and what surrounds it.
@@ -62,6 +63,7 @@ pub(crate) struct Books {
     pub(super) inline_references: Vec<(String, String)>,
     pub(crate) complete_on_create: bool,
     pub(crate) next_token_status: Option<String>,
+    pub(super) charges: Charges,
     pub(super) calls: HashMap<String, (i64, u32)>,
 }
 

@@ -33,6 +33,15 @@ pub(super) const TEST_CARDS: [TestCard; 16] = [
     test_card("1889800000000171", "BCA", false),
 ];
 
+/// Whether a card that is known by its mask alone asks the customer to confirm.
+pub(super) fn challenges(masked: &str) -> bool {
+    let parts = masked.get(..6).zip(masked.len().checked_sub(4).and_then(|at| masked.get(at..)));
+    let Some((first, last)) = parts else { return false };
+    TEST_CARDS
+        .iter()
+        .any(|card| card.challenge && card.number.starts_with(first) && card.number.ends_with(last))
+}
+
 /// The test card with a number, blanks and dashes aside.
 pub(super) fn find(number: &str) -> Option<TestCard> {
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();

@@ -1,5 +1,6 @@
 //! What `POST /sessions` refuses: first what breaks the schema, then each broken rule by its own code.
 
+pub(super) mod payments;
 mod schema;
 
 use serde_json::{Map, Value};
@@ -108,18 +109,22 @@ fn allowed(body: &Map<String, Value>, channels: &[channels::Channel]) -> Result<
 fn urls(body: &Map<String, Value>) -> Result<(), ApiError> {
     for field in ["success_return_url", "cancel_return_url"] {
         let Some(value) = body.get(field).filter(|value| !value.is_null()) else { continue };
-        let parsed = value.as_str().and_then(|text| url::Url::parse(text).ok());
-        let loopback = |url: &url::Url| match url.host() {
-            Some(url::Host::Domain(name)) => name == "localhost",
-            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-            None => false,
-        };
-        if !parsed.is_some_and(|url| url.scheme() == "https" || (url.scheme() == "http" && loopback(&url))) {
+        if !value.as_str().is_some_and(is_https_or_local) {
             return Err(ApiError::new(400, "INVALID_URL", format!("{field} must be a valid HTTPS URL")));
         }
     }
     Ok(())
+}
+
+fn is_https_or_local(text: &str) -> bool {
+    let loopback = |url: &url::Url| match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    let parsed = url::Url::parse(text).ok();
+    parsed.is_some_and(|url| url.scheme() == "https" || (url.scheme() == "http" && loopback(&url)))
 }
 
 fn metadata(body: &Map<String, Value>) -> Result<(), ApiError> {

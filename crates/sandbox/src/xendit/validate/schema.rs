@@ -57,41 +57,53 @@ pub(super) fn check(body: &Map<String, Value>, strict_recurring: bool) -> Result
     if let Some(cards) = channels.and_then(|channels| problems.object(path, channels, "cards")) {
         problems.cards(cards, strict_recurring);
     }
-    if problems.0.is_empty() { Ok(()) } else { Err(ApiError::schema(&problems.0)) }
+    problems.end()
 }
 
 /// Where something is wrong, and what.
 #[derive(Default)]
-struct Problems(Vec<(String, String)>);
+pub(super) struct Problems(Vec<(String, String)>);
 
 impl Problems {
+    /// The error that tells of all of them, if there are any.
+    pub(super) fn end(&self) -> Result<(), ApiError> {
+        if self.0.is_empty() { Ok(()) } else { Err(ApiError::schema(&self.0)) }
+    }
+
     fn add(&mut self, path: &str, problem: &str) {
         self.0.push((path.to_owned(), problem.to_owned()));
     }
 
-    fn missing(&mut self, path: &str, field: &str) {
+    pub(super) fn missing(&mut self, path: &str, field: &str) {
         self.add(&format!("{path}/{field}"), &format!("must have required property '{field}'"));
     }
 
-    fn unknown(&mut self, path: &str, object: &Map<String, Value>, known: &[&str]) {
+    pub(super) fn unknown(&mut self, path: &str, object: &Map<String, Value>, known: &[&str]) {
         for field in object.keys().filter(|field| !known.contains(&field.as_str())) {
             self.add(&format!("{path}/{field}"), "must NOT have additional properties");
         }
     }
 
     /// A field that is a text, if it is there.
-    fn text(&mut self, path: &str, object: &Map<String, Value>, field: &str, min: usize, max: usize) {
+    pub(super) fn text(
+        &mut self,
+        path: &str,
+        object: &Map<String, Value>,
+        field: &str,
+        min: usize,
+        max: usize,
+    ) {
         let problem = format!("must be a string of {min} to {max} characters");
         self.form(path, object, field, &problem, |text| (min..=max).contains(&text.chars().count()));
     }
 
-    fn one_of(&mut self, path: &str, object: &Map<String, Value>, field: &str, allowed: &[&str]) {
+    pub(super) fn one_of(&mut self, path: &str, object: &Map<String, Value>, field: &str, allowed: &[&str]) {
         let problem = "must be equal to one of the allowed values";
         self.form(path, object, field, problem, |text| allowed.contains(&text));
     }
 
     /// A field that is a text of some form, if it is there.
-    fn form(
+    pub(super) fn form(
         &mut self,
         path: &str,
         object: &Map<String, Value>,
@@ -105,7 +117,7 @@ impl Problems {
         }
     }
 
-    fn object<'a>(
+    pub(super) fn object<'a>(
         &mut self,
         path: &str,
         object: &'a Map<String, Value>,
@@ -160,6 +172,11 @@ impl Problems {
     fn cards(&mut self, cards: &Map<String, Value>, strict_recurring: bool) {
         let path = "/body/channel_properties/cards";
         self.unknown(path, cards, &CARDS);
+        self.usage(path, cards, strict_recurring);
+    }
+
+    /// What a card is used for, and the terms of that.
+    pub(super) fn usage(&mut self, path: &str, cards: &Map<String, Value>, strict_recurring: bool) {
         let merchants = ["RECURRING", "MERCHANT_UNSCHEDULED"];
         let all = [merchants[0], merchants[1], "CUSTOMER_UNSCHEDULED"];
         self.one_of(path, cards, "card_on_file_type", &all);
@@ -172,7 +189,7 @@ impl Problems {
             self.missing(path, "recurring_configuration");
         }
         let Some(terms) = terms else { return };
-        let path = "/body/channel_properties/cards/recurring_configuration";
+        let path = &format!("{path}/recurring_configuration");
         if terms.get("recurring_frequency").and_then(Value::as_u64).is_none_or(|days| days == 0) {
             self.add(&format!("{path}/recurring_frequency"), "must be integer");
         }
@@ -180,6 +197,11 @@ impl Problems {
             self.add(&format!("{path}/recurring_expiry"), "must match format \"date\"");
         }
     }
+}
+
+/// HTTPS, or plain HTTP to this machine, of the length that the gateway takes.
+pub(super) fn is_return_url(text: &str) -> bool {
+    (11..=255).contains(&text.len()) && super::is_https_or_local(text)
 }
 
 fn is_e164(number: &str) -> bool {
