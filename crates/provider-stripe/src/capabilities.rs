@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use billfold_core::capability::{Capabilities, Channel, MetadataLimits, MethodKind, SessionLifetime, Trust};
+use billfold_core::provider::ChargeAbilities;
 
 /// Countries with the currency in which their accounts save cards.
 const CARDS: &[(&str, &str)] = &[
@@ -59,6 +60,19 @@ pub(crate) fn capabilities() -> Capabilities {
         metadata: MetadataLimits { keys: 40, key_length: 40, value_length: 500 },
         merchant_initiated_needs_terms: false,
         remote_deletion: true,
+    }
+}
+
+/// What it can do with charges.
+pub(crate) fn charge_abilities() -> ChargeAbilities {
+    ChargeAbilities {
+        manual_capture: vec![MethodKind::Card],
+        partial_capture: true,
+        cancel: true,
+        refunds: true,
+        partial_refunds: true,
+        lookup: true,
+        pending_methods: false,
     }
 }
 

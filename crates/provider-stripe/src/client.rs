@@ -11,7 +11,8 @@ use url::form_urlencoded::Serializer;
 
 use crate::config::Config;
 use crate::failure::{self, Effect};
-use crate::wire::Answer;
+use crate::wire::charges::{PaymentError, Refusal};
+use crate::wire::{Answer, from_object};
 
 /// The version of the API that this crate was written for; without it the account's own would decide.
 pub(crate) const VERSION: &str = "2026-10-28.endive";
@@ -77,6 +78,40 @@ pub(crate) async fn send<T: Answer>(config: &Config, cx: &CallContext, call: Cal
     let effect = call.effect;
     let response = cx.send(request(config, call)?).await?;
     read(cx, effect, &response)
+}
+
+/// An answer to a call that a bank may refuse.
+pub(crate) enum Answered<T> {
+    /// It was done, or is under way.
+    Done(T),
+    /// The bank, or the gateway for it, refused.
+    Refused(Box<PaymentError>),
+}
+
+/// The same for a call that a bank may refuse: that is an answer, and no error.
+pub(crate) async fn send_refusable<T: Answer>(
+    config: &Config,
+    cx: &CallContext,
+    call: Call,
+) -> Result<Answered<T>> {
+    let effect = call.effect;
+    let response = cx.send(request(config, call)?).await?;
+    match refusal(&response) {
+        Some(error) => Ok(Answered::Refused(Box::new(error))),
+        None => read(cx, effect, &response).map(Answered::Done),
+    }
+}
+
+/// 402 with the error of a card; or a payment method that the gateway does not know any more.
+fn refusal(response: &Response<Bytes>) -> Option<PaymentError> {
+    let error = from_object::<Refusal>(serde_json::from_slice(response.body()).ok()?)?.error;
+    let gone =
+        error.code.as_deref() == Some("resource_missing") && error.param.as_deref() == Some("payment_method");
+    match response.status().as_u16() {
+        402 if error.kind.as_deref() == Some("card_error") => Some(error),
+        400 | 404 if gone => Some(error),
+        _ => None,
+    }
 }
 
 fn read<T: Answer>(cx: &CallContext, effect: Effect, response: &Response<Bytes>) -> Result<T> {

@@ -11,10 +11,13 @@
 //! goes wrong into errors, `wire` holds the gateway's types, `map` and `validate` are pure and convert between
 //! them and core's, `webhook` verifies and reads deliveries, `provider` and `customers` are the calls.
 
+mod amount;
 mod capabilities;
+mod charging;
 mod client;
 mod config;
 mod customers;
+mod decline;
 mod failure;
 mod map;
 mod options;

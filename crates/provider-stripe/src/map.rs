@@ -19,8 +19,12 @@ pub(crate) const SESSION: &str = "billfold_session";
 pub(crate) const FLOW: &str = "billfold_flow";
 /// The metadata key under which a customer carries our id.
 const CUSTOMER: &str = "billfold_customer";
+/// The metadata key under which a PaymentIntent carries our charge id.
+pub(crate) const CHARGE: &str = "billfold_charge";
+/// The metadata key under which a refund carries our id.
+pub(crate) const REFUND: &str = "billfold_refund";
 /// What merchants cannot use.
-pub(crate) const OUR_METADATA: [&str; 2] = [SESSION, FLOW];
+pub(crate) const OUR_METADATA: [&str; 4] = [SESSION, FLOW, CHARGE, REFUND];
 /// How long a text from the gateway may be before it is cut.
 const MAX_TEXT: usize = 100;
 

@@ -7,15 +7,15 @@ use async_trait::async_trait;
 use billfold_core::capability::Capabilities;
 use billfold_core::error::Retry;
 use billfold_core::provider::{
-    CallContext, CreateSession, CustomerDirectory, Deletion, ProviderMethod, ProviderMethodStatus,
-    ProviderSession, ProviderSessionStatus, ReturnHint, ReturnRequest, SessionRef, TokenRef,
-    TokenizationProvider, WebhookBatch, WebhookDelivery, WebhookRejection,
+    CallContext, ChargeAbilities, ChargeProvider, CreateSession, CustomerDirectory, Deletion, ProviderMethod,
+    ProviderMethodStatus, ProviderSession, ProviderSessionStatus, ReturnHint, ReturnRequest, SessionRef,
+    TokenRef, TokenizationProvider, WebhookBatch, WebhookDelivery, WebhookRejection,
 };
 use billfold_core::secret::ExposeSecret;
 use billfold_core::settings::Settings;
 use billfold_core::{Error, ErrorKind, Result};
 
-use crate::capabilities::capabilities;
+use crate::capabilities::{capabilities, charge_abilities};
 use crate::client::{Call, is_id, send};
 use crate::config::Config;
 use crate::options::{Flow, Options};
@@ -29,11 +29,13 @@ const NO_SESSION: &str = "cs_test_00000000";
 pub struct Stripe {
     config: Config,
     capabilities: Capabilities,
+    abilities: ChargeAbilities,
 }
 
 /// Builds the provider from its settings table.
 pub(crate) fn build(settings: &Settings) -> Result<Arc<dyn TokenizationProvider>> {
-    Ok(Arc::new(Stripe { config: Config::read(settings)?, capabilities: capabilities() }))
+    let (capabilities, abilities) = (capabilities(), charge_abilities());
+    Ok(Arc::new(Stripe { config: Config::read(settings)?, capabilities, abilities }))
 }
 
 /// Which object a session is at the gateway: its id says so.
@@ -47,6 +49,10 @@ fn flow_of(reference: &str) -> Result<Flow> {
 impl Stripe {
     pub(crate) fn config(&self) -> &Config {
         &self.config
+    }
+
+    pub(crate) fn charge_abilities(&self) -> &ChargeAbilities {
+        &self.abilities
     }
 
     async fn session_call(&self, cx: &CallContext, flow: Flow, call: Call) -> Result<ProviderSession> {
@@ -176,6 +182,10 @@ impl TokenizationProvider for Stripe {
     }
 
     fn customers(&self) -> Option<&dyn CustomerDirectory> {
+        Some(self)
+    }
+
+    fn charging(&self) -> Option<&dyn ChargeProvider> {
         Some(self)
     }
 }

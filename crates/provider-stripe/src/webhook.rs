@@ -8,7 +8,8 @@ use billfold_core::provider::{EventSubject, ProviderEvent, WebhookBatch, Webhook
 use billfold_core::secret::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::map::{FLOW, SESSION};
+use crate::map::{CHARGE, FLOW, REFUND, SESSION};
+use crate::wire::charges::{PaymentIntent, Refund};
 use crate::wire::{self, Event, Session, SetupIntent};
 
 /// The header that carries time and signatures.
@@ -79,12 +80,38 @@ fn subject(kind: &str, object: Value) -> EventSubject {
             let reference = intent.id.filter(|_| alone);
             EventSubject::Session { reference, merchant_reference: intent.metadata.get(SESSION).cloned() }
         }
+        ("payment_intent", _) => {
+            let intent: PaymentIntent = wire::from_object(object).unwrap_or_default();
+            charge(intent.id, intent.metadata.get(CHARGE).cloned())
+        }
+        // The charge of a PaymentIntent carries its metadata.
+        ("charge", "refunded") => {
+            let of: Refund = wire::from_object(object).unwrap_or_default();
+            charge(of.payment_intent, of.metadata.get(CHARGE).cloned())
+        }
+        ("refund", _) | ("charge", "refund.updated") => {
+            let refund: Refund = wire::from_object(object).unwrap_or_default();
+            // One that was made elsewhere is none of ours.
+            let ours = refund.metadata.contains_key(REFUND);
+            match refund.payment_intent.filter(|_| ours) {
+                None => EventSubject::Other,
+                reference => EventSubject::Charge { reference, merchant_reference: None, told: None },
+            }
+        }
         ("payment_method", "updated" | "automatically_updated" | "detached") => method(object.get("id")),
         ("mandate", _) => {
             let method_of = object.get("payment_method");
             method(method_of.and_then(|method| method.get("id")).or(method_of))
         }
         _ => EventSubject::Other,
+    }
+}
+
+/// A charge that carries our reference; others of the account are none of ours.
+fn charge(reference: Option<String>, ours: Option<String>) -> EventSubject {
+    match ours {
+        None => EventSubject::Other,
+        merchant_reference => EventSubject::Charge { reference, merchant_reference, told: None },
     }
 }
 
@@ -185,6 +212,35 @@ mod tests {
         }
         assert!(event("mandate.updated", json!({"id": "mandate_1", "payment_method": "pm_1"})) == method);
         assert!(event("mandate.updated", json!({"payment_method": {"id": "pm_1"}})) == method);
+        let charge = |merchant_reference: Option<&str>| EventSubject::Charge {
+            reference: Some("pi_1".to_owned()),
+            merchant_reference: merchant_reference.map(str::to_owned),
+            told: None,
+        };
+        let intent = json!({"id": "pi_1", "metadata": {CHARGE: "chg_1"}});
+        for kind in [
+            "succeeded",
+            "payment_failed",
+            "requires_action",
+            "processing",
+            "canceled",
+            "amount_capturable_updated",
+        ] {
+            assert!(
+                event(&format!("payment_intent.{kind}"), intent.clone()) == charge(Some("chg_1")),
+                "{kind}"
+            );
+        }
+        let refunded = json!({"id": "ch_1", "payment_intent": "pi_1", "metadata": {CHARGE: "chg_1"}});
+        assert!(event("charge.refunded", refunded) == charge(Some("chg_1")));
+        let refund = json!({"id": "re_1", "payment_intent": {"id": "pi_1"}, "metadata": {REFUND: "rfd_1"}});
+        for kind in ["refund.created", "refund.updated", "refund.failed", "charge.refund.updated"] {
+            assert!(event(kind, refund.clone()) == charge(None), "{kind}");
+        }
+        for kind in ["payment_intent.succeeded", "charge.refunded", "refund.updated"] {
+            let theirs = json!({"id": "pi_1", "payment_intent": "pi_1", "metadata": {"order": "7"}});
+            assert!(event(kind, theirs) == EventSubject::Other, "{kind}");
+        }
         for kind in ["payment_method.attached", "customer.deleted", "charge.succeeded", "new"] {
             assert!(event(kind, json!({"id": "pm_1"})) == EventSubject::Other, "{kind}");
         }

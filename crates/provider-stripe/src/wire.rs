@@ -1,6 +1,8 @@
 //! The gateway's own types. Of its answers only what Billfold uses is read, and everything is optional. Nothing
 //! here prints itself, because links, client secrets and ids of payment methods are secrets.
 
+pub(crate) mod charges;
+
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;

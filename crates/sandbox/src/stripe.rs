@@ -1,10 +1,14 @@
-//! Stripe in test mode: Checkout Sessions in setup mode, SetupIntents, payment methods, customers.
+//! Stripe in test mode: Checkout Sessions in setup mode, SetupIntents, payment methods, customers, PaymentIntents,
+//! refunds.
 
 mod api;
 mod books;
 mod cards;
+mod confirm;
 mod form;
 mod hosted;
+mod payments;
+mod refunds;
 
 use std::sync::Arc;
 
@@ -16,6 +20,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::CompleteSession;
+use crate::charging::{ChargePlay, Charging};
 use crate::delivery::{Delivery, WireWebhook};
 use crate::gateway::Gateway;
 use crate::server::{SandboxState, World};
@@ -69,7 +74,7 @@ impl Gateway for Stripe {
     }
 
     fn pages(&self) -> Router<Arc<World>> {
-        hosted::routes()
+        hosted::routes().merge(confirm::routes())
     }
 
     fn is_authorized(&self, world: &World, headers: &HeaderMap) -> bool {
@@ -113,6 +118,8 @@ impl Gateway for Stripe {
             for session in state.books.stripe.take_expired(now) {
                 push(state, "checkout.session.expired", &session, now);
             }
+            payments::pass_time(state, now);
+            refunds::end(state, now, now);
         });
     }
 
@@ -145,6 +152,42 @@ impl Gateway for Stripe {
 
     fn is_gone(&self, token: &Value) -> bool {
         token["customer"].is_null()
+    }
+
+    fn charging(&self) -> Option<&'static dyn Charging> {
+        Some(&Self)
+    }
+}
+
+/// Charges have no reference of the merchant's here: anything in their metadata names them.
+impl Charging for Stripe {
+    fn charges(&self, state: &SandboxState) -> Vec<Value> {
+        state.books.stripe.payments.iter().map(payments::Payment::booked).collect()
+    }
+
+    fn play(&self, state: &mut SandboxState, token: &str, play: ChargePlay) -> bool {
+        let known = state.books.stripe.method(token).is_some();
+        if known {
+            state.books.stripe.plays.insert(token.to_owned(), play);
+        }
+        known
+    }
+
+    fn act(&self, world: &World, charge: &str, passes: bool) -> Option<String> {
+        payments::act(world, charge, passes).map(|payment| payment.way_back().unwrap_or_default())
+    }
+
+    fn finish(&self, world: &World, charge: &str, well: bool) -> bool {
+        payments::finish(world, charge, well)
+    }
+
+    /// Disputes are not played.
+    fn take_back(&self, _: &World, _: &str, _: Option<&str>) -> bool {
+        false
+    }
+
+    fn finish_refunds(&self, world: &World) {
+        world.with(|state, now| refunds::end(state, i64::MAX, now));
     }
 }
 

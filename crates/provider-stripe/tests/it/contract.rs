@@ -16,11 +16,14 @@ use billfold_core::transport::Transport;
 use billfold_core::{CustomerSelector, Result, StartSession};
 use billfold_provider_stripe::KIND;
 use billfold_sandbox::{CompleteSession, Delivery, Sandbox, SandboxControl, WireWebhook};
-use billfold_testkit::provider::{self as suite, Ability, Card, Driver, Rotation, SentWebhook, Signer};
+use billfold_testkit::provider::{
+    self as suite, Ability, Card, ChargeDriver, Driver, Rotation, SentWebhook, Signer,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::charge_driver::StripeCharges;
 use crate::support::{SECRET_KEY, WEBHOOK_SECRET, profile, sandbox, transport};
 
 const SIGNATURE_HEADER: HeaderName = HeaderName::from_static("stripe-signature");
@@ -232,6 +235,10 @@ impl Driver for StripeDriver {
 
     fn statuses(&self) -> Vec<&'static str> {
         vec!["/status", "/setup_intent/status"]
+    }
+
+    fn charges(&self) -> Option<Arc<dyn ChargeDriver>> {
+        Some(Arc::new(StripeCharges(self.control())))
     }
 
     fn is_idempotent(&self) -> bool {

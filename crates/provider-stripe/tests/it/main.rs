@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod charge_driver;
+mod charges;
 mod contract;
 mod golden;
 mod sandbox;

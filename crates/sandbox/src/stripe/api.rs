@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::books::{Books, Session, new_id};
 use super::form::{Answer, Fields, error};
-use super::{complete_in, is_authorized, push};
+use super::{complete_in, is_authorized, payments, push, refunds};
 use crate::server::{SandboxState, World};
 
 const MINUTE: i64 = 60_000;
@@ -53,11 +53,11 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-struct Call {
-    method: Method,
+pub(super) struct Call {
+    pub(super) method: Method,
     path: String,
-    query: String,
-    body: Vec<u8>,
+    pub(super) query: String,
+    pub(super) body: Vec<u8>,
 }
 
 /// The same key gives the same answer, and never another body.
@@ -81,6 +81,11 @@ fn once(world: &World, state: &mut SandboxState, now: i64, call: &Call, key: Opt
 
 fn handle(world: &World, state: &mut SandboxState, now: i64, call: &Call) -> Result<Answer, Answer> {
     let path: Vec<&str> = call.path.split('/').collect();
+    match path.as_slice() {
+        ["payment_intents", rest @ ..] => return payments::handle(world, state, now, call, rest),
+        ["refunds", rest @ ..] => return refunds::handle(state, now, call, rest),
+        _ => {}
+    }
     let books = &mut state.books.stripe;
     let nothing = |known: &[&str]| Fields::read(&call.body, known).map(|_| ());
     match (&call.method, path.as_slice()) {
@@ -147,7 +152,7 @@ fn handle(world: &World, state: &mut SandboxState, now: i64, call: &Call) -> Res
     }
 }
 
-fn no_such() -> Answer {
+pub(super) fn no_such() -> Answer {
     error(404, "resource_missing", "No such object")
 }
 
@@ -161,7 +166,7 @@ fn new_customer(books: &mut Books, call: &Call) -> Result<Answer, Answer> {
     Ok((200, object))
 }
 
-fn customer(books: &Books, fields: &Fields) -> Result<Value, Answer> {
+pub(super) fn customer(books: &Books, fields: &Fields) -> Result<Value, Answer> {
     let Some(id) = fields.get("customer") else { return Ok(Value::Null) };
     let known = books.customers.iter().any(|customer| customer["id"] == id);
     if known { Ok(id.into()) } else { Err(error(400, "resource_missing", "No such customer")) }
@@ -269,7 +274,7 @@ fn new_intent(state: &mut SandboxState, now: i64, call: &Call) -> Result<Answer,
     Ok((200, object))
 }
 
-fn check_url(text: &str) -> Result<(), Answer> {
+pub(super) fn check_url(text: &str) -> Result<(), Answer> {
     let parsed = url::Url::parse(text).ok();
     let good = parsed.is_some_and(|url| {
         let local = ["127.0.0.1", "localhost", "[::1]"].contains(&url.host_str().unwrap_or_default());

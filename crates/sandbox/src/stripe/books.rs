@@ -1,4 +1,4 @@
-//! What the gateway keeps: customers, Checkout Sessions, SetupIntents, payment methods.
+//! What the gateway keeps: customers, Checkout Sessions, SetupIntents, payment methods, charges.
 
 use std::collections::HashMap;
 
@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use super::cards::{Chosen, choose};
 use super::form::Answer;
+use super::payments::Payment;
+use super::refunds::Refund;
+use crate::charging::ChargePlay;
 
 /// A Checkout Session and what surrounds it.
 #[derive(Debug, Clone)]
@@ -40,6 +43,10 @@ pub(crate) struct Books {
     pub(super) intents: Vec<Value>,
     pub(crate) methods: Vec<Value>,
     pub(super) customers: Vec<Value>,
+    pub(super) payments: Vec<Payment>,
+    pub(super) refunds: Vec<Refund>,
+    /// How the charges of single payment methods end.
+    pub(super) plays: HashMap<String, ChargePlay>,
     /// Body and answer by key.
     pub(super) idempotency: HashMap<String, (Vec<u8>, Answer)>,
     pub(crate) complete_on_create: bool,

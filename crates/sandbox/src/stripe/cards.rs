@@ -11,14 +11,21 @@ pub(super) enum Bank {
 }
 
 /// Number, brand, and what its bank does.
-pub(super) const TEST_CARDS: [(&str, &str, Bank); 6] = [
+pub(super) const TEST_CARDS: [(&str, &str, Bank); 8] = [
     ("4242424242424242", "visa", Bank::Accepts),
     ("5555555555554444", "mastercard", Bank::Accepts),
     ("378282246310005", "amex", Bank::Accepts),
     ("4000002500003155", "visa", Bank::AsksTheCustomer),
+    ("4000002760003184", "visa", Bank::AsksTheCustomer),
+    ("4000000000000341", "visa", Bank::Accepts),
     ("4000000000000002", "visa", Bank::Declines),
     ("4000000000009995", "visa", Bank::Declines),
 ];
+
+/// How the number of the card ends whose bank asks the customer about every charge.
+pub(super) const ALWAYS_ASKS: &str = "3184";
+/// How that of the card ends which can be saved and refuses every charge.
+pub(super) const NEVER_PAYS: &str = "0341";
 
 /// What the customer chose: a type of payment method and a number.
 #[derive(Debug, Clone)]

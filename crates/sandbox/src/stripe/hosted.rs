@@ -249,6 +249,6 @@ fn over(session: &Session) -> Response {
     page(StatusCode::OK, "Session over", &body)
 }
 
-fn unknown() -> Response {
+pub(super) fn unknown() -> Response {
     page(StatusCode::NOT_FOUND, "Not found", &html! { h1 { "There is no such payment page" } })
 }
