@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use billfold_core::charge::DeclineClass;
 use billfold_core::money::Money;
+use url::Url;
 
 use super::Card;
 
@@ -49,6 +50,12 @@ pub trait ChargeDriver: Send + Sync {
     /// The customer does on the gateway's page what a charge waits for, and passes or fails. `charge` is ours. `false`
     /// when no such charge waits.
     async fn pass_step_up(&self, charge: &str, passes: bool) -> bool;
+
+    /// Where the customer's browser is sent after [`ChargeDriver::pass_step_up`], with what the gateway appends, where
+    /// that is how the gateway lets us learn what came of it.
+    async fn way_back(&self, _charge: &str) -> Option<Url> {
+        None
+    }
 
     /// A charge that is under way ends well, or is refused. `false` when no such charge is under way.
     async fn finish(&self, charge: &str, well: bool) -> bool;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use billfold_core::capability::Usage;
+use billfold_core::capability::{Channel, Usage};
 use billfold_core::charge::{CaptureMode, ChargeStatus, DeclineClass, Initiator, RefundStatus};
 use billfold_core::money::Money;
 use billfold_core::payment_method::PaymentMethodStatus;
@@ -12,6 +12,7 @@ use billfold_core::secret::ExposeSecret;
 use billfold_core::view::{ChargeView, Next, PaymentMethodView};
 use billfold_core::{ErrorKind, StartCharge, StartRefund};
 use serde_json::Value;
+use url::Url;
 
 use super::Trial;
 use super::charge_driver::{Booked, ChargeDriver, ChargePlay};
@@ -176,7 +177,9 @@ async fn approved(world: World) {
 async fn currencies(world: World) {
     let (_, method) = saved(&world).await;
     let channels = world.provider.capabilities().channels.clone();
-    let channel = channels.into_iter().find(|channel| channel.code == method.channel).expect("its channel");
+    let country = world.driver.request("c-1").country;
+    let is_its = |channel: &Channel| channel.code == method.channel && channel.country == country;
+    let channel = channels.into_iter().find(is_its).expect("its channel");
     let unit = driver(&world).money();
     for currency in channel.currencies {
         // An amount with every decimal that the currency has, where the driver's own is none of it.
@@ -406,6 +409,9 @@ async fn step_up(world: World, passes: bool) {
     }
     assert_eq!(taken(&world).await, 0, "taken before the customer agreed");
     assert!(driver(&world).pass_step_up(&started.id.to_string(), passes).await, "the customer acts");
+    if let Some(address) = driver(&world).way_back(&started.id.to_string()).await {
+        come_back(&world, &started, &address).await;
+    }
     world.driver.webhooks().await;
     world.sweep_after(Duration::from_mins(2)).await;
     let ended = now(&world, &started).await;
@@ -417,6 +423,15 @@ async fn step_up(world: World, passes: bool) {
     }
     let unproven = world.billfold.on_charge_return(started.id, "guessed", ReturnRequest::new("")).await;
     assert_eq!(unproven.expect_err("a guessed nonce").kind(), ErrorKind::NotFound);
+}
+
+async fn come_back(world: &World, charge: &ChargeView, address: &Url) {
+    let parts: Vec<&str> = address.path_segments().expect("a path").collect();
+    let [.., "return", id, nonce] = parts.as_slice() else { panic!("{} is not ours", address.path()) };
+    assert_eq!(*id, charge.id.to_string(), "the customer comes back to another charge");
+    let request = ReturnRequest::new(address.query().unwrap_or_default());
+    let gone = world.billfold.on_charge_return(charge.id, nonce, request).await;
+    assert!(gone.expect("a return").as_str().contains("charge_id"), "the merchant is not told which charge");
 }
 
 async fn returned(world: World) {
