@@ -54,7 +54,7 @@ pub(crate) fn setup_intent(request: &CreateSession) -> Form {
         form.add("automatic_payment_methods[enabled]", "true");
     }
     for (at, channel) in request.channels.iter().enumerate() {
-        form.add(format!("payment_method_types[{at}]"), channel);
+        form.add(format!("allowed_payment_method_types[{at}]"), channel);
     }
     metadata(&mut form, "metadata", request, "setup_intent");
     form

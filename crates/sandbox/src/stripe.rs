@@ -32,6 +32,9 @@ pub(crate) use books::Books;
 #[derive(Debug)]
 pub(crate) struct Stripe;
 
+/// The version in which webhooks are written.
+const API_VERSION: &str = "2026-10-28.endive";
+
 static STAGE: Stage = Stage {
     provider: "stripe",
     secret_key: "sk_test_sandbox",
@@ -208,7 +211,7 @@ fn signature(body: &[u8], secret: &SecretString, at: i64) -> String {
 fn push(state: &mut SandboxState, kind: &str, object: &Value, now: i64) {
     let event = json!({
         "id": books::new_id("evt_"), "object": "event", "type": kind, "created": now / 1000, "livemode": false,
-        "data": {"object": object},
+        "api_version": API_VERSION, "pending_webhooks": 1, "request": null, "data": {"object": object},
     });
     state.outbox.push(kind, &event, None, now);
 }

@@ -88,6 +88,36 @@ async fn wrong_requests_are_refused_in_the_gateways_words() {
         code(call(&sandbox, "GET", "v1/payment_methods/pm_x", "", &[]).await),
         refused(404, "resource_missing")
     );
+    // The version of the API that this crate asks for has renamed it.
+    let removed = [("payment_method_types[0]", "card")];
+    assert_eq!(
+        code(call(&sandbox, "POST", "v1/setup_intents", "6", &removed).await),
+        refused(400, "parameter_unknown")
+    );
+    let renamed = [("allowed_payment_method_types[0]", "sepa_debit")];
+    let (status, intent) = call(&sandbox, "POST", "v1/setup_intents", "7", &renamed).await;
+    assert_eq!((status, &intent["payment_method_types"]), (200, &serde_json::json!(["sepa_debit"])));
+}
+
+/// What the gateway's own library says is never null.
+#[tokio::test]
+async fn answers_and_webhooks_have_what_they_always_have() {
+    let sandbox = sandbox().await;
+    let has = |object: &Value, fields: &[&str]| {
+        let missing: Vec<_> = fields.iter().filter(|field| object[**field].is_null()).collect();
+        assert!(missing.is_empty(), "{missing:?} in {object}");
+    };
+    let (_, customer) = call(&sandbox, "POST", "v1/customers", "c", &[]).await;
+    has(&customer, &["balance", "created", "invoice_settings"]);
+    let (_, session) = call(&sandbox, "POST", "v1/checkout/sessions", "k", &SETUP).await;
+    let always = ["automatic_tax", "custom_fields", "custom_text", "shipping_options"];
+    has(&session, &[&always[..], &["payment_method_types", "payment_status"]].concat());
+    let complete = billfold_sandbox::CompleteSession::default();
+    let method = sandbox.control().complete(session["id"].as_str().unwrap(), &complete).unwrap();
+    has(&call(&sandbox, "GET", &format!("v1/payment_methods/{method}"), "", &[]).await.1, &["created"]);
+    let intent = format!("v1/setup_intents/{}", session["setup_intent"].as_str().unwrap());
+    has(&call(&sandbox, "GET", &intent, "", &[]).await.1, &["created"]);
+    has(&sandbox.control().deliveries().pop().unwrap().data, &["api_version", "pending_webhooks"]);
 }
 
 /// The bank replaced the card: the webhook names the method, and the gateway's answer shows the new date.

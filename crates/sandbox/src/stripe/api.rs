@@ -89,7 +89,7 @@ fn handle(world: &World, state: &mut SandboxState, now: i64, call: &Call) -> Res
     let books = &mut state.books.stripe;
     let nothing = |known: &[&str]| Fields::read(&call.body, known).map(|_| ());
     match (&call.method, path.as_slice()) {
-        (&Method::POST, ["customers"]) => new_customer(books, call),
+        (&Method::POST, ["customers"]) => new_customer(books, now, call),
         (&Method::POST, ["checkout", "sessions"]) => new_session(world, state, now, call),
         (&Method::POST, ["setup_intents"]) => new_intent(state, now, call),
         (&Method::GET, ["checkout", "sessions", id]) => {
@@ -156,11 +156,14 @@ pub(super) fn no_such() -> Answer {
     error(404, "resource_missing", "No such object")
 }
 
-fn new_customer(books: &mut Books, call: &Call) -> Result<Answer, Answer> {
+fn new_customer(books: &mut Books, now: i64, call: &Call) -> Result<Answer, Answer> {
     let fields = Fields::read(&call.body, &["name", "email", "phone", "metadata[]"])?;
     let object = json!({
         "id": new_id("cus_"), "object": "customer", "name": fields.get("name"), "email": fields.get("email"),
-        "phone": fields.get("phone"), "metadata": fields.metadata("metadata")?, "livemode": false,
+        "phone": fields.get("phone"), "metadata": fields.metadata("metadata")?, "livemode": false, "balance": 0,
+        "created": now / 1000, "invoice_settings": {
+            "custom_fields": null, "default_payment_method": null, "footer": null, "rendering_options": null,
+        },
     });
     books.customers.push(object.clone());
     Ok((200, object))
@@ -225,6 +228,7 @@ fn new_session(world: &World, state: &mut SandboxState, now: i64, call: &Call) -
     let metadata = fields.metadata("setup_intent_data[metadata]")?;
     let intent = json!({
         "customer": customer, "usage": "off_session", "metadata": metadata, "payment_method_types": offered,
+        "created": now / 1000,
     });
     let intent = state.books.stripe.new_intent(&intent);
     let (id, link) = (new_id("cs_test_"), uuid::Uuid::new_v4().simple().to_string());
@@ -234,7 +238,11 @@ fn new_session(world: &World, state: &mut SandboxState, now: i64, call: &Call) -
         "client_reference_id": fields.get("client_reference_id"), "customer": customer,
         "currency": fields.get("currency"), "expires_at": expires_at / 1000, "created": now / 1000,
         "setup_intent": intent, "success_url": fields.get("success_url"), "cancel_url": fields.get("cancel_url"),
-        "livemode": false, "metadata": {},
+        "livemode": false, "metadata": {}, "payment_method_types": offered, "payment_status": "no_payment_required",
+        "automatic_tax": {"enabled": false, "liability": null, "provider": null, "status": null},
+        "custom_fields": [], "shipping_options": [], "custom_text": {
+            "after_submit": null, "shipping_address": null, "submit": null, "terms_of_service_acceptance": null,
+        },
     });
     let challenges = std::collections::HashMap::new();
     state.books.stripe.sessions.push(Session {
@@ -251,21 +259,28 @@ fn new_session(world: &World, state: &mut SandboxState, now: i64, call: &Call) -
 }
 
 fn new_intent(state: &mut SandboxState, now: i64, call: &Call) -> Result<Answer, Answer> {
-    let known =
-        ["customer", "usage", "payment_method_types[]", "automatic_payment_methods[enabled]", "metadata[]"];
+    let known = [
+        "customer",
+        "usage",
+        "allowed_payment_method_types[]",
+        "automatic_payment_methods[enabled]",
+        "metadata[]",
+    ];
     let fields = Fields::read(&call.body, &known)?;
     let usage = fields.get("usage").unwrap_or("off_session");
     if !["off_session", "on_session"].contains(&usage) {
         return Err(error(400, "parameter_invalid", "usage must be off_session or on_session"));
     }
-    let mut offered = types(fields.list("payment_method_types"))?;
+    let mut offered = types(fields.list("allowed_payment_method_types"))?;
     if offered.is_empty() {
         offered.push("card".to_owned());
     }
     let metadata = fields.metadata("metadata")?;
     let customer = customer(&state.books.stripe, &fields)?;
-    let intent =
-        json!({"customer": customer, "usage": usage, "metadata": metadata, "payment_method_types": offered});
+    let intent = json!({
+        "customer": customer, "usage": usage, "metadata": metadata, "payment_method_types": offered,
+        "created": now / 1000,
+    });
     let id = state.books.stripe.new_intent(&intent);
     let object = state.books.stripe.intent(&id).ok_or_else(no_such)?.clone();
     if state.books.stripe.complete_on_create {

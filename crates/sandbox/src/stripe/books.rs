@@ -162,7 +162,8 @@ impl Books {
         intent["status"] = "succeeded".into();
         intent["payment_method"] = method.clone().into();
         intent["last_setup_error"] = Value::Null;
-        let object = chosen.object(&method, &intent["customer"]);
+        let mut object = chosen.object(&method, &intent["customer"]);
+        object["created"] = intent["created"].clone();
         self.methods.push(object);
         if let Some(session) = self.session(id) {
             Self::end(session, "complete");
