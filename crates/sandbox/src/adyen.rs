@@ -254,10 +254,14 @@ fn push_token_event(state: &mut SandboxState, kind: &str, psp_reference: &str, d
 
 /// Sends a token webhook about a stored method.
 fn push_token(state: &mut SandboxState, operation: &str, psp_reference: &str, method: &Value, now: i64) {
-    let data = json!({
+    let mut data = json!({
         "merchantAccount": MERCHANT_ACCOUNT, "shopperReference": method["shopperReference"],
-        "storedPaymentMethodId": method["id"], "type": method["brand"], "operation": operation,
+        "storedPaymentMethodId": method["id"], "type": method["brand"],
     });
+    // The end of a token is no operation that stores.
+    if operation != "disabled" {
+        data["operation"] = operation.into();
+    }
     push_token_event(state, &format!("recurring.token.{operation}"), psp_reference, &data, now);
 }
 

@@ -187,3 +187,50 @@ async fn scenarios_are_played_and_faults_happen() {
     let (status, body) = call(&sandbox, "GET", &format!("mandates/{mandate}"), "", Value::Null).await;
     assert_eq!((status, &body["error"]["errors"][0]["reason"]), (503, &json!("server_error")));
 }
+
+/// The gateway's own libraries send `null`, or no body at all, where an action needs nothing.
+#[tokio::test]
+async fn an_action_needs_no_body() {
+    let sandbox = sandbox().await;
+    for body in ["", "null"] {
+        let (id, _) = flow(&sandbox, json!({})).await;
+        let url = sandbox.base_url().join(&format!("billing_requests/{id}/actions/cancel")).unwrap();
+        let request =
+            http::Request::post(url.as_str()).header("authorization", format!("Bearer {ACCESS_TOKEN}"));
+        let request = request.header("gocardless-version", "2015-07-06");
+        let (status, answer) = send(request, body.to_owned()).await;
+        assert_eq!((status, &answer["billing_requests"]["status"]), (200, &json!("cancelled")), "{answer}");
+    }
+    let nothing = call(&sandbox, "POST", "billing_requests", "", Value::Null).await;
+    assert_eq!(reason(nothing), (400, "invalid_document_structure".to_owned()));
+}
+
+#[tokio::test]
+async fn mandates_are_listed_newest_first() {
+    let sandbox = sandbox().await;
+    let mut mandates = Vec::new();
+    for _ in 0..3 {
+        let (id, _) = flow(&sandbox, json!({})).await;
+        mandates.insert(0, sandbox.control().complete(&id, &CompleteSession::default()).unwrap());
+    }
+    assert!(sandbox.control().set_token_status(&mandates[1], "active", None));
+    let list = async |query: &str| {
+        let (status, found) = call(&sandbox, "GET", &format!("mandates?{query}"), "", Value::Null).await;
+        assert_eq!(status, 200, "{found}");
+        let of = |mandate: &Value| mandate["id"].as_str().unwrap().to_owned();
+        let ids: Vec<String> = found["mandates"].as_array().unwrap().iter().map(of).collect();
+        (ids, found["meta"]["cursors"]["after"].clone())
+    };
+    assert_eq!(list("").await, (mandates.clone(), Value::Null));
+    assert_eq!(list("status=active").await.0, mandates[1..2]);
+    let (first, after) = list("limit=2").await;
+    assert_eq!((first.as_slice(), after.as_str()), (&mandates[..2], Some(mandates[1].as_str())));
+    assert_eq!(list(&format!("limit=2&after={}", mandates[1])).await, (mandates[2..].to_vec(), Value::Null));
+    let (_, made) = call(&sandbox, "GET", &format!("mandates/{}", mandates[2]), "", Value::Null).await;
+    let customer = made["mandates"]["links"]["customer"].as_str().unwrap();
+    assert_eq!(list(&format!("customer={customer}")).await.0, mandates[2..]);
+    for wrong in ["limit=0", "limit=501", "limit=x", "colour=red"] {
+        let answer = call(&sandbox, "GET", &format!("mandates?{wrong}"), "", Value::Null).await;
+        assert_eq!(answer.0, 422, "{wrong}");
+    }
+}

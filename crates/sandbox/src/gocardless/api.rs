@@ -46,7 +46,8 @@ async fn answer(State(world): State<Arc<World>>, request: Request) -> Response {
         let key = header(&parts.headers, "idempotency-key");
         let path = parts.uri.path().trim_matches('/').to_owned();
         world.with(|state, now| {
-            let call = Call { world: &world, method: &parts.method, body: &body, key };
+            let query = parts.uri.query().unwrap_or_default();
+            let call = Call { world: &world, method: &parts.method, body: &body, query, key };
             call.handle(state, &path, now).unwrap_or_else(|refusal| refusal)
         })
     };
@@ -66,6 +67,7 @@ struct Call<'a> {
     world: &'a World,
     method: &'a Method,
     body: &'a [u8],
+    query: &'a str,
     key: Option<&'a str>,
 }
 
@@ -79,7 +81,7 @@ impl Call<'_> {
                 found("billing_requests", books.request(id).map(|request| request.clone()))
             }
             (&Method::POST, ["billing_requests", id, "actions", "cancel"]) => {
-                self.fields("data", &["metadata"])?;
+                self.action(&["metadata"])?;
                 cancel_request(state, id, now)
             }
             (&Method::POST, ["billing_request_flows"]) => self.new_flow(state, now),
@@ -88,9 +90,10 @@ impl Call<'_> {
                 let account = books.account(id).map(|account| account.object.clone());
                 found("customer_bank_accounts", account)
             }
+            (&Method::GET, ["mandates"]) => mandates::list(books, self.query),
             (&Method::GET, ["mandates", id]) => found("mandates", mandate(state, id)),
             (&Method::POST, ["mandates", id, "actions", "cancel"]) => {
-                self.fields("data", &["metadata"])?;
+                self.action(&["metadata"])?;
                 cancel_mandate(state, id, now)
             }
             (&Method::POST, ["scenario_simulators", scenario, "actions", "run"]) => {
@@ -108,6 +111,12 @@ impl Call<'_> {
             return Err(usage(400, "invalid_document_structure", &message));
         }
         validate::object(&body, envelope, known)
+    }
+
+    /// The fields of an action that needs none: its body may be left out, or be `null`.
+    fn action(&self, known: &[&str]) -> Result<Map<String, Value>, Answer> {
+        let nothing = self.body.is_empty() || self.body.trim_ascii() == b"null";
+        if nothing { Ok(Map::new()) } else { self.fields("data", known) }
     }
 
     fn new_request(&self, state: &mut SandboxState, now: i64) -> Result<Answer, Answer> {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::books::Books;
+use super::error::{Answer, field};
 use super::happened;
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
@@ -69,6 +70,44 @@ pub(super) fn happen(books: &mut Books, id: &str, action: &str, now: i64) -> Opt
         "replaced" if !over => replace(books, id, now),
         _ => None,
     }
+}
+
+/// The mandates that a query asks for, newest first, by pages.
+pub(super) fn list(books: &Books, query: &str) -> Result<Answer, Answer> {
+    const MOST: usize = 500;
+    let (mut customer, mut status, mut after, mut limit) = (None, None, None, 50);
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        match name.as_ref() {
+            "customer" => customer = Some(value),
+            "status" => status = Some(value),
+            "after" => after = Some(value),
+            "limit" => {
+                let given = value.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+                limit = given.ok_or_else(|| field("limit", "must be from 1 to 500"))?;
+            }
+            unknown => return Err(field(unknown, "is not a known parameter")),
+        }
+    }
+    let wanted = |object: &&Value| {
+        customer.as_ref().is_none_or(|id| object["links"]["customer"] == **id)
+            && status.as_ref().is_none_or(|status| object["status"] == **status)
+    };
+    let found: Vec<&Value> =
+        books.mandates.iter().rev().map(|mandate| &mandate.object).filter(wanted).collect();
+    let from = match &after {
+        None => 0,
+        Some(id) => {
+            1 + found
+                .iter()
+                .position(|object| object["id"] == **id)
+                .ok_or_else(|| field("after", "is none"))?
+        }
+    };
+    let page = found.iter().skip(from).take(limit).collect::<Vec<_>>();
+    let more = found.len() > from + page.len();
+    let next = page.last().filter(|_| more).map(|object| object["id"].clone());
+    let meta = json!({"cursors": {"before": after, "after": next}, "limit": limit});
+    Ok((200, json!({"mandates": page, "meta": meta})))
 }
 
 fn of(books: &Books, id: &str) -> Option<Value> {

@@ -1,7 +1,8 @@
-//! What Adyen's webhooks want to be answered with.
+//! What Adyen's webhooks say, and what they want to be answered with.
 
 use axum::Router;
-use billfold_sandbox::{DeliveryState, Kind, SandboxConfig};
+use billfold_sandbox::{CompleteSession, DeliveryState, Kind, SandboxConfig};
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::support::{World, eventually};
@@ -27,4 +28,24 @@ async fn a_standard_webhook_is_accepted_by_its_word_alone() {
     assert_eq!(answered("[accepted]").await, [DeliveryState::Delivered, DeliveryState::Delivered]);
     assert_eq!(answered("").await, [DeliveryState::Pending, DeliveryState::Delivered]);
     assert_eq!(answered("ok").await, [DeliveryState::Pending, DeliveryState::Delivered]);
+}
+
+/// What stores a token has an operation; what ends one has none.
+#[tokio::test]
+async fn a_disabled_token_has_no_operation() {
+    let world = World::with(SandboxConfig::of(Kind::Adyen)).await;
+    let wanted = json!({
+        "merchantAccount": "SandboxECOM", "amount": {"value": 0, "currency": "EUR"}, "reference": "order",
+        "shopperReference": "shopper", "returnUrl": "https://shop.example/back",
+        "storePaymentMethodMode": "enabled", "recurringProcessingModel": "CardOnFile",
+        "shopperInteraction": "Ecommerce",
+    });
+    let request = world.bare("POST", "/v72/sessions").header("x-api-key", "AQEsandbox").json(&wanted);
+    assert_eq!(request.send().await.unwrap().status(), 201);
+    let token = world.control().complete("order", &CompleteSession::default()).unwrap();
+    assert!(world.control().set_token_status(&token, "disabled", None));
+    let sent = world.control().deliveries();
+    let of = |event: &str| sent.iter().find(|sent| sent.event == event).unwrap().data["data"].clone();
+    assert_eq!(of("recurring.token.created")["operation"], "created");
+    assert!(of("recurring.token.disabled").get("operation").is_none());
 }
