@@ -6,6 +6,7 @@ mod fuzz;
 mod metadata;
 mod migrations;
 mod new_provider;
+mod peers;
 mod scaffold;
 mod tidy;
 mod trials;
@@ -66,6 +67,13 @@ enum Command {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// Billfold and its sandboxes against software of others: official SDKs, `localstripe`, published descriptions.
+    /// Needs Python and Node, and the network the first time.
+    Peers {
+        /// Write the results into `docs/providers/peers.md`.
+        #[arg(long)]
+        write: bool,
+    },
     /// Measurements, in release: `vault`, `rotation`.
     Bench {
         /// Which.
@@ -83,6 +91,7 @@ fn main() -> ExitCode {
         Command::Migrations => migrations::run(&root),
         Command::Torture { quick, more } => ci::torture(&root, quick, &more),
         Command::Fuzz { target, runs, seconds } => fuzz::run(&root, target.as_deref(), runs, seconds),
+        Command::Peers { write } => peers::run(&root, write),
         Command::Figures => figures::run(&root),
         Command::Bench { name } => {
             // The program itself as well, for measurements that run it as a whole.
