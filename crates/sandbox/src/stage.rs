@@ -30,17 +30,31 @@ pub struct Stage {
 /// A payment of the demo.
 #[derive(Debug)]
 pub struct Purchase {
-    /// Its id in the demo's addresses: `pay`, `alone` (without the customer), `confirm` (with a step of theirs) or
-    /// `refused`.
+    /// Its id in the demo's addresses: `pay`, `alone` (without the customer) or `refused`.
     pub id: &'static str,
     /// What its button says.
     pub label: &'static str,
     /// Minor units of the shop's currency; what the local gateway decides by.
     pub amount: i64,
-    /// Whether the shop pays without the customer.
+    /// Whether the shop charges without the customer.
     pub by_merchant: bool,
-    /// Whether only cards know it.
-    pub cards_only: bool,
+}
+
+impl Purchase {
+    /// The customer pays so much, in minor units.
+    pub(crate) const fn pay(amount: i64) -> Self {
+        Self { id: "pay", label: "Pay", amount, by_merchant: false }
+    }
+
+    /// The shop charges so much without the customer, in minor units.
+    pub(crate) const fn alone(amount: i64) -> Self {
+        Self { id: "alone", label: "Let the shop charge", amount, by_merchant: true }
+    }
+
+    /// An amount, in minor units, that the bank refuses in test mode.
+    pub(crate) const fn refused(amount: i64) -> Self {
+        Self { id: "refused", label: "Pay too much", amount, by_merchant: false }
+    }
 }
 
 /// What the demo saves.

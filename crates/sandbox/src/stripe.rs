@@ -24,7 +24,7 @@ use crate::charging::{ChargePlay, Charging};
 use crate::delivery::{Delivery, WireWebhook};
 use crate::gateway::Gateway;
 use crate::server::{SandboxState, World};
-use crate::stage::{Offer, Stage};
+use crate::stage::{Offer, Purchase, Stage};
 
 pub(crate) use books::Books;
 
@@ -44,7 +44,7 @@ static STAGE: Stage = Stage {
     currency: "EUR",
     creation: "/v1/checkout/sessions",
     describes: false,
-    purchases: &[],
+    purchases: &[Purchase::pay(1_990), Purchase::alone(499)],
     offers: &[
         Offer {
             id: "card",

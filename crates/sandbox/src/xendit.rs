@@ -29,7 +29,7 @@ use crate::clock::iso;
 use crate::delivery::{Delivery, WireWebhook};
 use crate::gateway::Gateway;
 use crate::server::{SandboxState, World};
-use crate::stage::{Offer, Stage};
+use crate::stage::{Offer, Purchase, Stage};
 pub(crate) use books::Books;
 
 /// Xendit in test mode.
@@ -45,7 +45,8 @@ static STAGE: Stage = Stage {
     currency: "IDR",
     creation: "/sessions",
     describes: true,
-    purchases: &[],
+    // 10,054 rupiah: not enough on the account, in Xendit's test mode.
+    purchases: &[Purchase::pay(15_000_000), Purchase::alone(4_900_000), Purchase::refused(1_005_400)],
     offers: &[
         Offer {
             id: "card",

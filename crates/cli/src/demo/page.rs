@@ -144,7 +144,6 @@ fn row(method: &Value, gateways: &[Counter]) -> Markup {
     // A bank debit can be charged before its mandate is active.
     let usable = matches!(text(method, "/status"), "active" | "pending");
     let purchases = counter.filter(|_| usable).map_or(&[][..], |counter| counter.stage.purchases);
-    let card = text(method, "/kind") == "card";
     let brand =
         method.pointer("/display/brand").and_then(Value::as_str).unwrap_or_else(|| text(method, "/channel"));
     let last4 = method.pointer("/display/last4").and_then(Value::as_str);
@@ -165,7 +164,7 @@ fn row(method: &Value, gateways: &[Counter]) -> Markup {
                     button type="submit" id={ "default-" (id) } { "Make default" }
                 }
             }
-            @for purchase in purchases.iter().filter(|purchase| card || !purchase.cards_only) {
+            @for purchase in purchases {
                 form method="post" action={ "/pay/" (id) "/" (purchase.id) } {
                     button type="submit" id={ (purchase.id) "-" (id) } { (purchase.label) }
                 }
