@@ -153,6 +153,9 @@ pub struct Refund {
     pub updated_at: Timestamp,
 }
 
+/// The step with which a capture begins.
+pub(crate) const CAPTURING: &str = "capturing";
+
 /// One step of a charge's way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
@@ -247,6 +250,17 @@ impl Charge {
     pub fn refunded(&self) -> i64 {
         let counts = |refund: &&Refund| refund.status != RefundStatus::Failed;
         self.details.refunds.iter().filter(counts).map(|refund| refund.amount).sum()
+    }
+
+    /// When the capture began that is under way.
+    pub fn capture_began(&self) -> Option<Timestamp> {
+        self.details.capturing?;
+        self.details.timeline.iter().rfind(|step| step.what == CAPTURING).map(|step| step.at)
+    }
+
+    /// How often a capture began.
+    pub fn captures(&self) -> usize {
+        self.details.timeline.iter().filter(|step| step.what == CAPTURING).count()
     }
 
     /// Whether its gateway may still have news.

@@ -192,14 +192,15 @@ impl Schedule {
         }
     }
 
-    /// When a charge is asked about next: soon after it or its latest refund began, and more slowly later. `None`
-    /// for one that is over.
+    /// When a charge is asked about next: soon after it, its capture or its latest refund began, and more slowly later.
+    /// `None` for one that is over.
     pub(crate) fn next_charge_check(&self, charge: &Charge, now: Timestamp) -> Option<Timestamp> {
         if !charge.is_open() {
             return None;
         }
         let refunds = charge.details.refunds.iter().filter(|refund| refund.status.is_open());
-        let began = refunds.map(|refund| refund.created_at).chain([charge.created_at]).max();
+        let began = refunds.map(|refund| refund.created_at).chain(charge.capture_began());
+        let began = began.chain([charge.created_at]).max();
         let age = now.since(began.unwrap_or(charge.created_at));
         let step = self.charges.iter().find(|step| **step > age).or(self.charges.last());
         (age < self.charges_for).then(|| now.plus(step.copied().unwrap_or(HOUR)))

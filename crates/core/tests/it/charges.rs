@@ -420,6 +420,40 @@ async fn a_part_is_captured_and_nothing_twice() {
 }
 
 #[tokio::test]
+async fn a_capture_days_later_is_asked_about_soon() {
+    let world = World::new();
+    let method = saved(&world).await;
+    let request = StartCharge { capture: CaptureMode::Manual, ..by_customer(100) };
+    let charge = world.charge(&method, request).await;
+    world.sweep_charges(5 * DAY).await;
+    world.gateway.order("capture_charge", Trouble::LostAfter);
+    let unsure = world.billfold.capture_charge(&world.tenant, charge.id, Some(60)).await.unwrap();
+    assert_eq!(unsure.status, ChargeStatus::Authorized);
+    // The first question comes too early to hear of it, and a day is too long to wait for the second.
+    world.gateway.order("fetch_charge", Trouble::LostBefore);
+    world.sweep_charges(Duration::from_mins(2)).await;
+    world.sweep_charges(Duration::from_mins(6)).await;
+    let captured = world.charge_now(&charge).await;
+    assert_eq!((captured.status, captured.captured_amount), (ChargeStatus::Succeeded, 60));
+}
+
+#[tokio::test]
+async fn another_capture_is_not_taken_for_the_one_that_failed() {
+    let world = World::new();
+    let method = saved(&world).await;
+    let request = StartCharge { capture: CaptureMode::Manual, ..by_customer(100) };
+    let charge = world.charge(&method, request).await;
+    world.gateway.order("capture_charge", Trouble::Refuse);
+    let refused = world.billfold.capture_charge(&world.tenant, charge.id, None).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::GatewayRejected);
+    world.billfold.capture_charge(&world.tenant, charge.id, Some(60)).await.unwrap();
+    let keys = world.gateway.idempotency_keys();
+    assert!(keys.iter().all(|key| key.starts_with(&charge.id.to_string())), "{keys:?}");
+    let distinct: std::collections::BTreeSet<&String> = keys.iter().collect();
+    assert_eq!((keys.len(), distinct.len()), (3, 3), "a charge and two captures: {keys:?}");
+}
+
+#[tokio::test]
 async fn no_more_is_given_back_than_was_taken() {
     let world = World::new();
     let method = saved(&world).await;

@@ -66,6 +66,8 @@ pub(super) struct Ledger {
     pub(super) charges: Vec<LedgerCharge>,
     /// The charges that were made under an idempotency key.
     pub(super) by_key: BTreeMap<String, String>,
+    /// With which keys money was asked to move, oldest first.
+    pub(super) keys: Vec<String>,
     pub(super) outcomes: VecDeque<ChargeOutcome>,
     pub(super) refunds: VecDeque<RefundStatus>,
     pub(super) remember: BTreeMap<String, String>,
@@ -123,6 +125,11 @@ impl ReferenceGateway {
     /// What charges that are paid from now on ask to be remembered for later ones.
     pub fn remember(&self, key: &str, value: &str) {
         self.state().ledger.remember.insert(key.to_owned(), value.to_owned());
+    }
+
+    /// The idempotency keys of all charges, captures and refunds that were asked for, oldest first.
+    pub fn idempotency_keys(&self) -> Vec<String> {
+        self.state().ledger.keys.clone()
     }
 
     /// Every charge, oldest first; one that was made twice is there twice.

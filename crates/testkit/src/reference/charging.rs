@@ -34,7 +34,7 @@ impl ChargeProvider for ReferenceProvider {
     }
 
     async fn charge(&self, cx: &CallContext, request: CreateCharge) -> Result<ProviderCharge> {
-        let key = cx.idempotency_key.clone();
+        let key = self.key(cx);
         self.gateway
             .act("charge", |state| {
                 let ledger = &mut state.ledger;
@@ -68,10 +68,11 @@ impl ChargeProvider for ReferenceProvider {
 
     async fn capture_charge(
         &self,
-        _cx: &CallContext,
+        cx: &CallContext,
         charge: ChargeRef,
         money: Money,
     ) -> Result<ProviderCharge> {
+        self.key(cx);
         self.change("capture_charge", charge, |charge| {
             if charge.status != ProviderChargeStatus::Authorized {
                 return Err(refused("the gateway captures only what is authorized"));
@@ -94,7 +95,8 @@ impl ChargeProvider for ReferenceProvider {
         .await
     }
 
-    async fn refund_charge(&self, _cx: &CallContext, request: CreateRefund) -> Result<ProviderRefund> {
+    async fn refund_charge(&self, cx: &CallContext, request: CreateRefund) -> Result<ProviderRefund> {
+        self.key(cx);
         let CreateRefund { charge, reference, money, .. } = request;
         self.gateway
             .act("refund_charge", |state| {
@@ -134,6 +136,12 @@ impl ChargeProvider for ReferenceProvider {
 }
 
 impl ReferenceProvider {
+    /// The call's key, which is kept for tests to look at.
+    fn key(&self, cx: &CallContext) -> String {
+        self.gateway.state().ledger.keys.push(cx.idempotency_key.clone());
+        cx.idempotency_key.clone()
+    }
+
     async fn change(
         &self,
         call: &'static str,

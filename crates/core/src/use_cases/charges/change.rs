@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{MAX_ROUNDS, charging, contended, nothing_happened};
 use crate::billfold::Billfold;
-use crate::charge::{Charge, ChargeStatus, Refund, RefundReason, RefundStatus};
+use crate::charge::{CAPTURING, Charge, ChargeStatus, Refund, RefundReason, RefundStatus};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ChargeId, RefundId};
 use crate::idempotency::Intent;
@@ -40,7 +40,9 @@ impl Billfold {
     ) -> Result<ChargeView> {
         let (charge, money) = self.begin_capture(tenant, id, amount).await?;
         let gateway = self.gateway_of(tenant, &charge.gateway)?;
-        let cx = gateway.context(self.clock(), format!("{}-capture", charge.id));
+        // A capture that failed may be followed by one of another amount, which no gateway takes for the same.
+        let key = format!("{}-capture-{}", charge.id, charge.captures());
+        let cx = gateway.context(self.clock(), key);
         let named = self.charge_ref(&charge).await?;
         let captured = charging(gateway)?.capture_charge(&cx, named, money);
         match gateway.guard("capture_charge", captured).await {
@@ -86,7 +88,7 @@ impl Billfold {
                 return Err(Error::invalid("/amount", message));
             }
             charge.details.capturing = Some(amount);
-            self.note(&mut charge, "capturing", None);
+            self.note(&mut charge, CAPTURING, None);
             charge.next_check_at = self.schedule().next_charge_check(&charge, charge.updated_at);
             let changes = Changes { charges: vec![Write::Update(charge.clone())], ..Changes::default() };
             if self.store().commit(changes).await? == Commit::Applied {

@@ -86,9 +86,8 @@ impl Billfold {
 
     /// A capture whose answer was lost, and of which its gateway knows nothing when it must be done, never arrived.
     async fn release_capture(&self, charge: Charge) -> Result<Charge> {
-        let waits = charge.status == ChargeStatus::Authorized && charge.details.capturing.is_some();
-        let asked = charge.details.timeline.iter().rfind(|step| step.what == "capturing").map(|step| step.at);
-        if !waits || asked.is_none_or(|asked| self.now().since(asked) < self.schedule().charge_lost_after) {
+        let began = charge.capture_began().filter(|_| charge.status == ChargeStatus::Authorized);
+        if began.is_none_or(|began| self.now().since(began) < self.schedule().charge_lost_after) {
             return Ok(charge);
         }
         self.capture_failed(charge.clone()).await?;
