@@ -4,6 +4,9 @@
 //! An account proves its webhooks in one of three ways, as real gateways do ([`Proof`]).
 
 mod api;
+mod charge_driver;
+mod charges;
+mod charging;
 mod driver;
 mod gateway;
 mod provider;

@@ -41,6 +41,16 @@ pub trait ChargeDriver: Send + Sync {
     /// Whether the bank can take back what had succeeded ([`ChargeDriver::take_back`]), and why not.
     fn lacks_returns(&self) -> Option<&'static str>;
 
+    /// Whether the local gateway shows the return address of a charge ([`ChargeDriver::return_url`]), and why not.
+    fn lacks_return_url(&self) -> Option<&'static str> {
+        Some("the local gateway does not show the return address of a charge")
+    }
+
+    /// Whether a call that is made again under the same key charges, and gives back, once; and why not.
+    fn lacks_keys(&self) -> Option<&'static str> {
+        None
+    }
+
     /// An amount that every play works with, in a currency of the channel that [`super::Driver::complete`] saves.
     fn money(&self) -> Money;
 
@@ -68,10 +78,21 @@ pub trait ChargeDriver: Send + Sync {
     /// Refunds that are under way end well. Does nothing where they end at once.
     async fn finish_refunds(&self) {}
 
+    /// The address of ours that the gateway was given for the customer's way back from a charge's step, with nothing
+    /// appended.
+    async fn return_url(&self, _charge: &str) -> Option<Url> {
+        None
+    }
+
     /// Every charge in the gateway's books, whatever became of it; one that was made twice is there twice.
     async fn books(&self) -> Vec<Booked>;
 
     /// JSON pointers to the amounts of a charge in the gateway's answers, in whatever unit they are. A trial changes
     /// them.
     fn amounts(&self) -> Vec<&'static str>;
+
+    /// JSON pointers to the statuses of a charge in the gateway's answers.
+    fn statuses(&self) -> Vec<&'static str> {
+        vec!["/status"]
+    }
 }

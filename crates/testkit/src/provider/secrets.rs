@@ -4,12 +4,15 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use billfold_core::provider::SessionRef;
+use billfold_core::StartCharge;
+use billfold_core::charge::Initiator;
+use billfold_core::provider::{ChargeRef, SessionRef, TokenRef};
 use billfold_core::secret::ExposeSecret;
-use billfold_core::view::Next;
+use billfold_core::view::{Next, PaymentMethodView};
 use tracing::instrument::WithSubscriber as _;
 
 use super::Trial;
+use super::charge_driver::{ChargeDriver, ChargePlay};
 use super::driver::{Card, Signer};
 use super::wire::Fault;
 use super::world::World;
@@ -18,6 +21,17 @@ use crate::key_wrapper::spellings;
 pub(super) fn trials() -> Vec<Trial> {
     vec![Trial::new("nothing prints a secret", |world| Box::pin(silent(world)))]
 }
+
+const FAULTS: [Fault; 8] = [
+    Fault::NotSent,
+    Fault::LostAfter,
+    Fault::Truncated,
+    Fault::Status(400),
+    Fault::Status(401),
+    Fault::Status(500),
+    Fault::Page(502),
+    Fault::Redirect,
+];
 
 /// Everything that was logged.
 #[derive(Clone, Default)]
@@ -52,6 +66,45 @@ async fn silent(world: World) {
     }
 }
 
+/// A charge under every kind of trouble, and one that leads to a page which acts as the customer.
+async fn charging(
+    world: &World,
+    driver: &dyn ChargeDriver,
+    method: &PaymentMethodView,
+    token: TokenRef,
+    printed: &mut Vec<String>,
+    secrets: &mut Vec<String>,
+) {
+    let charging = world.provider.charging().expect("a provider that charges");
+    let request = StartCharge::new(driver.money(), Initiator::Customer, None);
+    let mut named =
+        ChargeRef::new("chg_018f0000000070008000000000000001", driver.money(), world.driver.now());
+    named.token = Some(token);
+    for fault in FAULTS {
+        world.wire.order(&[fault]);
+        let one = world.billfold.charge_method(&world.tenant, method.id, request.clone()).await.err();
+        world.wire.order(&[fault]);
+        let two = charging.fetch_charge(&world.context("quiet"), named.clone()).await.err();
+        for error in [one, two].into_iter().flatten() {
+            printed.push(format!("{error} {error:?} {error:#?} {}", error.log_line()));
+            printed.push(format!("{:?} {:?} {:?}", error.context(), error.fault(), error.fields()));
+        }
+    }
+    world.wire.order(&[]);
+    if driver.lacks(ChargePlay::StepUp).is_none() {
+        driver.play(Card::One, ChargePlay::StepUp).await;
+    }
+    let charge = world.billfold.charge_method(&world.tenant, method.id, request).await.expect("a charge");
+    match &charge.next {
+        Some(Next::Redirect { url: secret } | Next::ClientSecret { secret }) => {
+            secrets.push(secret.expose_secret().to_owned());
+        }
+        None => {}
+    }
+    world.deliver_all().await;
+    printed.push(format!("{charge:?} {charging:?}"));
+}
+
 async fn story(world: &World, printed: &mut Vec<String>, secrets: &mut Vec<String>) {
     let (session, token) = world.save("c-1", Card::One).await;
     let saved = world.token(&session, &token).await;
@@ -63,16 +116,7 @@ async fn story(world: &World, printed: &mut Vec<String>, secrets: &mut Vec<Strin
     }
     let open = world.start("c-1").await;
     let cx = world.context("quiet");
-    for fault in [
-        Fault::NotSent,
-        Fault::LostAfter,
-        Fault::Truncated,
-        Fault::Status(400),
-        Fault::Status(401),
-        Fault::Status(500),
-        Fault::Page(502),
-        Fault::Redirect,
-    ] {
+    for fault in FAULTS {
         world.wire.order(&[fault]);
         let one = world.billfold.start_session(&world.tenant, world.driver.request("c-1")).await.err();
         world.wire.order(&[fault]);
@@ -101,6 +145,9 @@ async fn story(world: &World, printed: &mut Vec<String>, secrets: &mut Vec<Strin
     printed.push(format!("{:?} {:#?} {:?}", world.provider, world.provider, world.billfold));
     printed.push(format!("{:?}", world.provider.customers()));
     let methods = world.methods(&session).await;
+    if let Some(driver) = world.driver.charges().filter(|_| world.provider.charging().is_some()) {
+        charging(world, &*driver, &methods[0], saved, printed, secrets).await;
+    }
     world.billfold.delete_method(&world.tenant, methods[0].id).await.expect("deleted");
     world.work().await;
 }

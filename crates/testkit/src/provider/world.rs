@@ -17,7 +17,7 @@ use billfold_core::store::Page;
 use billfold_core::store::memory::MemoryStore;
 use billfold_core::vault::{KeyWrapper, Vault};
 use billfold_core::view::{PaymentMethodView, SessionView};
-use billfold_core::{Billfold, DeliveryView, Result};
+use billfold_core::{Billfold, DeliveryView, Result, StartSession};
 use serde_json::Value;
 use url::Url;
 
@@ -105,7 +105,11 @@ impl World {
 
     /// Opens a session.
     pub(super) async fn start(&self, customer: &str) -> Started {
-        let view = self.billfold.start_session(&self.tenant, self.driver.request(customer)).await;
+        self.start_as(self.driver.request(customer)).await
+    }
+
+    pub(super) async fn start_as(&self, request: StartSession) -> Started {
+        let view = self.billfold.start_session(&self.tenant, request).await;
         let view = view.unwrap_or_else(|error| panic!("a session could not be started: {error:?}"));
         let theirs = self.driver.sessions().await.pop().expect("a session at the gateway");
         assert_eq!(view.status, SessionStatus::Active, "a new session waits for its customer");
@@ -118,7 +122,11 @@ impl World {
 
     /// A method saved from beginning to end, by webhook; its token.
     pub(super) async fn save(&self, customer: &str, card: Card) -> (Started, String) {
-        let session = self.start(customer).await;
+        self.save_as(self.driver.request(customer), card).await
+    }
+
+    pub(super) async fn save_as(&self, request: StartSession, card: Card) -> (Started, String) {
+        let session = self.start_as(request).await;
         let token = self.complete(&session, card).await;
         self.deliver_all().await;
         let status = self.status(&session).await;
@@ -210,18 +218,22 @@ impl World {
     /// The customer's browser comes back by the address that the gateway was given; where it is sent.
     pub(super) async fn come_back(&self, session: &Started, success: bool, query: &str) -> Result<Url> {
         let address = self.driver.way_back(&session.theirs, success).await.expect("a way back");
-        let parts: Vec<&str> = address.path_segments().expect("a path").collect();
-        let (id, nonce) = match parts.as_slice() {
-            [.., "return", id, nonce] => (*id, *nonce),
-            _ => panic!("the gateway sends customers to {}, which is not ours", address.path()),
-        };
-        assert_eq!(id, session.id.to_string(), "the customer comes back to another session");
-        let query = match address.query() {
-            Some(own) => format!("{own}&{query}"),
-            None => query.to_owned(),
-        };
-        self.billfold.on_return(session.id, nonce, ReturnRequest::new(query)).await
+        let (nonce, query) = way_back(&address, &session.id.to_string(), query);
+        self.billfold.on_return(session.id, &nonce, ReturnRequest::new(query)).await
     }
+}
+
+/// The nonce in an address of ours for `id`, and the query with which a browser comes by it.
+pub(super) fn way_back(address: &Url, id: &str, query: &str) -> (String, String) {
+    let parts: Vec<&str> = address.path_segments().expect("a path").collect();
+    let (named, nonce) = match parts.as_slice() {
+        [.., "return", named, nonce] => (*named, *nonce),
+        _ => panic!("the gateway sends customers to {}, which is not ours", address.path()),
+    };
+    assert_eq!(named, id, "the customer comes back to something else");
+    let own = address.query().unwrap_or_default();
+    let between = if own.is_empty() || query.is_empty() { "" } else { "&" };
+    (nonce.to_owned(), format!("{own}{between}{query}"))
 }
 
 /// Runs these at the same time; the ends in their order.

@@ -54,3 +54,75 @@ pub(super) struct Customer {
     pub(super) id: Option<String>,
     pub(super) reference: String,
 }
+
+/// `POST /charges`. Amounts are minor units.
+#[derive(Serialize, Deserialize)]
+pub(super) struct NewCharge {
+    pub(super) reference: String,
+    pub(super) token: String,
+    pub(super) amount: i64,
+    pub(super) currency: String,
+    /// `automatic` or `manual`.
+    pub(super) capture: String,
+    pub(super) initiator: String,
+    pub(super) reason: String,
+    pub(super) first: bool,
+    pub(super) description: Option<String>,
+    pub(super) metadata: BTreeMap<String, String>,
+    pub(super) return_url: String,
+}
+
+/// A charge as the gateway shows it. Everything may be missing in an answer.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Charge {
+    pub(super) id: Option<String>,
+    pub(super) status: Option<String>,
+    pub(super) reference: Option<String>,
+    pub(super) customer: Option<String>,
+    pub(super) amount: Option<i64>,
+    pub(super) currency: Option<String>,
+    pub(super) captured: Option<i64>,
+    /// The gateway's code of why it was refused.
+    pub(super) decline: Option<String>,
+    /// Where the customer acts; not in webhooks.
+    pub(super) url: Option<String>,
+}
+
+/// `GET /charges?reference=…`. The list is always there, or it is not this answer.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Charges {
+    pub(super) charges: Vec<Charge>,
+}
+
+/// `POST /charges/{id}/capture`.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Capture {
+    pub(super) amount: i64,
+}
+
+/// `POST /charges/{id}/refunds`.
+#[derive(Serialize, Deserialize)]
+pub(super) struct NewRefund {
+    pub(super) reference: String,
+    pub(super) amount: i64,
+    pub(super) currency: String,
+}
+
+/// A refund as the gateway shows it.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Refund {
+    pub(super) id: Option<String>,
+    pub(super) status: Option<String>,
+    pub(super) reference: Option<String>,
+    pub(super) amount: Option<i64>,
+    pub(super) currency: Option<String>,
+    pub(super) code: Option<String>,
+}
+
+/// `GET /charges/{id}/refunds`.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Refunds {
+    pub(super) refunds: Vec<Refund>,
+}

@@ -15,10 +15,11 @@ use http::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::charge_driver::Charges;
 use super::gateway::HttpGateway;
 use super::sending::{headers, sealed};
 use super::webhook::{Body, Event, PROOF_HEADER, Proof, TOLERANCE};
-use crate::provider::{Card, Driver, Rotation, SentWebhook, Signer};
+use crate::provider::{Card, ChargeDriver, Driver, Rotation, SentWebhook, Signer};
 
 const API_KEY: &str = "test_CANARY-key";
 const SECRET: &str = "CANARY-webhook-secret";
@@ -79,7 +80,7 @@ impl HttpReference {
     }
 }
 
-fn number(card: Card) -> &'static str {
+pub(super) fn number(card: Card) -> &'static str {
     if card == Card::One { "4000000000001091" } else { "4000000000002503" }
 }
 
@@ -244,6 +245,10 @@ impl Driver for HttpReference {
 
     fn statuses(&self) -> Vec<&'static str> {
         vec!["/status", "/token/status"]
+    }
+
+    fn charges(&self) -> Option<Arc<dyn ChargeDriver>> {
+        Some(Arc::new(Charges(self.gateway.clone())))
     }
 
     fn is_idempotent(&self) -> bool {

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::api::{Customer, NewSession, Session, Token};
+use super::charges::{Books, Call};
 use super::webhook::Event;
 
 /// A session with what the gateway keeps and does not show.
@@ -26,6 +27,7 @@ pub(super) struct State {
     pub(super) sessions: BTreeMap<String, Kept>,
     pub(super) tokens: BTreeMap<String, Token>,
     pub(super) sent: Vec<Event>,
+    pub(super) books: Books,
     customers: BTreeMap<String, String>,
     created: BTreeMap<String, String>,
 }
@@ -37,7 +39,7 @@ pub struct HttpGateway {
 }
 
 /// An answer: status and body.
-type Answer = (u16, Value);
+pub(super) type Answer = (u16, Value);
 
 impl HttpGateway {
     /// A gateway with one account, whose API key is `key`.
@@ -144,12 +146,16 @@ impl HttpGateway {
             (&Method::POST, ["sessions", id, "cancel"]) => state.cancel(id),
             (&Method::GET, ["tokens", id]) => found(state.tokens.get(*id)),
             (&Method::DELETE, ["tokens", id]) => state.delete(id),
+            (method, ["charges", rest @ ..]) => {
+                let (query, key) = (request.uri().query().unwrap_or_default(), key.unwrap_or_default());
+                state.charging(&Call { method, query, key, body: request.body() }, rest)
+            }
             _ => (404, json!({"error": "not_found"})),
         }
     }
 }
 
-fn found<T: Serialize>(object: Option<T>) -> Answer {
+pub(super) fn found<T: Serialize>(object: Option<T>) -> Answer {
     object.map_or((404, json!({"error": "not_found"})), |object| (200, json!(object)))
 }
 
@@ -161,7 +167,7 @@ fn event(name: &str, session: &Session, token: Option<&Token>) -> Event {
         reference: token.map_or(&session.reference, |token| &token.reference).clone(),
         status: token.map_or(&session.status, |token| &token.status).clone(),
         attempt: 1,
-        mac: None,
+        ..Event::default()
     }
 }
 

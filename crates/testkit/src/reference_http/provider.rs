@@ -9,9 +9,10 @@ use billfold_core::capability::{Capabilities, Channel, MetadataLimits, MethodKin
 use billfold_core::error::{Fault, Retry};
 use billfold_core::payment_method::{Display, last_four};
 use billfold_core::provider::{
-    CallContext, CreateSession, CustomerDirectory, Deletion, Echo, EnsureCustomer, NextAction,
-    ProviderMethod, ProviderMethodStatus, ProviderSession, ProviderSessionStatus, ReturnHint, ReturnRequest,
-    SessionRef, TokenRef, TokenizationProvider, WebhookBatch, WebhookDelivery, WebhookRejection,
+    CallContext, ChargeAbilities, ChargeProvider, CreateSession, CustomerDirectory, Deletion, Echo,
+    EnsureCustomer, NextAction, ProviderMethod, ProviderMethodStatus, ProviderSession, ProviderSessionStatus,
+    ReturnHint, ReturnRequest, SessionRef, TokenRef, TokenizationProvider, WebhookBatch, WebhookDelivery,
+    WebhookRejection,
 };
 use billfold_core::secret::{ExposeSecret, SecretString};
 use billfold_core::settings::{Mode, Settings};
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::api::{Customer, NewSession, Session, Token};
+use super::charging::abilities;
 use super::webhook::{self, Proof};
 
 /// The gateway's name for people.
@@ -31,7 +33,7 @@ const NAME: &str = "HTTP reference";
 const BASE_URL: &str = "https://reference.example";
 
 /// The error codes that mean something to us.
-const CODES: [&str; 3] = ["not_found", "over", "replaced"];
+const CODES: [&str; 4] = ["not_found", "over", "replaced", "too_much"];
 /// How many replacements of a token are followed.
 const LONGEST_CHAIN: usize = 8;
 
@@ -41,6 +43,7 @@ pub struct HttpProvider {
     webhook_secrets: Vec<SecretString>,
     proof: Proof,
     capabilities: Capabilities,
+    pub(super) abilities: ChargeAbilities,
 }
 
 #[derive(Deserialize)]
@@ -82,21 +85,26 @@ pub fn build(settings: &Settings) -> Result<Arc<dyn TokenizationProvider>> {
         webhook_secrets,
         proof: table.proof,
         capabilities,
+        abilities: abilities(table.proof),
     }))
 }
 
 fn capabilities(proof: Proof) -> Capabilities {
-    let channel = |code: &str, kind, merchant_initiated| {
+    let channel = |code: &str, kind, currencies: &[&str], merchant_initiated| {
         Some(Channel {
             code: code.to_owned(),
             name: code.to_owned(),
             kind,
             country: "ID".parse().ok()?,
-            currencies: vec!["IDR".parse().ok()?],
+            currencies: currencies.iter().map(|code| code.parse().ok()).collect::<Option<_>>()?,
             merchant_initiated,
         })
     };
-    let channels = [channel("CARD", MethodKind::Card, true), channel("PURSE", MethodKind::Wallet, false)];
+    let channels = [
+        // Two decimals, none and three: amounts are not all alike.
+        channel("CARD", MethodKind::Card, &["IDR", "JPY", "KWD"], true),
+        channel("PURSE", MethodKind::Wallet, &["IDR"], false),
+    ];
     Capabilities {
         name: NAME.to_owned(),
         channels: channels.into_iter().flatten().collect(),
@@ -115,13 +123,13 @@ fn capabilities(proof: Proof) -> Capabilities {
 
 /// Whether a call makes something each time.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Effect {
+pub(super) enum Effect {
     Repeatable,
     Creates,
 }
 
 impl HttpProvider {
-    async fn call<T: DeserializeOwned>(
+    pub(super) async fn call<T: DeserializeOwned>(
         &self,
         cx: &CallContext,
         effect: Effect,
@@ -214,7 +222,7 @@ fn refusal(effect: Effect, status: u16) -> Error {
     }
 }
 
-fn plain(id: &str) -> Result<&str> {
+pub(super) fn plain(id: &str) -> Result<&str> {
     let good = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if good {
         Ok(id)
@@ -224,7 +232,7 @@ fn plain(id: &str) -> Result<&str> {
 }
 
 /// What the gateway itself says. A 404 without its code may be anyone's, such as that of a proxy.
-fn code(error: &Error) -> Option<&str> {
+pub(super) fn code(error: &Error) -> Option<&str> {
     error.fault().and_then(|fault| fault.code.as_deref())
 }
 
@@ -348,6 +356,10 @@ impl TokenizationProvider for HttpProvider {
     }
 
     fn customers(&self) -> Option<&dyn CustomerDirectory> {
+        Some(self)
+    }
+
+    fn charging(&self) -> Option<&dyn ChargeProvider> {
         Some(self)
     }
 }

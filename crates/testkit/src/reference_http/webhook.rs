@@ -11,6 +11,9 @@ use http::{HeaderMap, HeaderName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::api::{Charge, Refund};
+use super::charging::charge_subject;
+
 /// The header of a shared token or a signature.
 pub(super) const PROOF_HEADER: HeaderName = HeaderName::from_static("reference-proof");
 /// How old or how early a signed webhook may be.
@@ -35,7 +38,7 @@ pub(super) struct Body {
 }
 
 /// One event. Everything but the proof is what the proof covers.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct Event {
     pub(super) name: String,
     #[serde(default)]
@@ -46,6 +49,12 @@ pub(super) struct Event {
     pub(super) reference: Option<String>,
     #[serde(default)]
     pub(super) status: Option<String>,
+    /// The charge that it is about, as it is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) charge: Option<Charge>,
+    /// The refund of that charge that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) refund: Option<Refund>,
     /// Counts the attempts at the delivery.
     #[serde(default)]
     pub(super) attempt: u32,
@@ -58,7 +67,8 @@ impl Event {
     pub(super) fn covered(&self) -> String {
         let parts = [&self.session, &self.token, &self.reference, &self.status];
         let parts: Vec<&str> = parts.iter().map(|part| part.as_deref().unwrap_or_default()).collect();
-        format!("{}|{}", self.name, parts.join("|"))
+        let charge = serde_json::to_string(&(&self.charge, &self.refund)).unwrap_or_default();
+        format!("{}|{}|{charge}", self.name, parts.join("|"))
     }
 }
 
@@ -93,7 +103,8 @@ pub(super) fn read(
     if proof == Proof::Items && !body.events.iter().all(sealed) {
         return Err(WebhookRejection::Unauthentic);
     }
-    Ok(WebhookBatch::new(trust, body.events.into_iter().map(event).collect()))
+    let read = |one: Event| event(one, trust);
+    Ok(WebhookBatch::new(trust, body.events.into_iter().map(read).collect()))
 }
 
 fn only(headers: &HeaderMap) -> Option<&str> {
@@ -125,9 +136,13 @@ fn verify(secret: &SecretString, message: &[u8], given: &[u8]) -> bool {
     !secret.expose_secret().is_empty() && hmac::verify(&key, message, given).is_ok()
 }
 
-fn event(event: Event) -> ProviderEvent {
+fn event(event: Event, trust: Trust) -> ProviderEvent {
     // The attempt has no part in it: each attempt at one event has the same key.
     let key = event.covered();
+    if event.charge.is_some() {
+        let subject = charge_subject(&event, trust);
+        return ProviderEvent::new(event.name, key, subject);
+    }
     let subject = match (event.token, event.session) {
         (Some(token), _) => EventSubject::Method { token, merchant_reference: event.reference },
         (None, Some(session)) => {
