@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod charge_mutants;
 mod key_wrapper;
 mod mutants;
 mod provider;

@@ -9,6 +9,7 @@ use billfold_testkit::provider::{Driver, Outcome, Trial, run, trials};
 use billfold_testkit::reference_http::{HttpReference, Proof};
 use futures::FutureExt as _;
 
+use crate::charge_mutants::CHARGE_FLAWS;
 use crate::provider_mutants::{FLAWS, Flaw, MutantDriver};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -53,9 +54,10 @@ async fn every_flaw_is_caught_and_every_trial_catches_one() {
     std::panic::set_hook(Box::new(|_| {}));
     let mut problems = Vec::new();
     let mut caught = BTreeSet::new();
-    for (flaw, proof, expected) in FLAWS {
-        let failed = failures(*flaw, *proof).await;
-        if failed != *expected {
+    let charging = CHARGE_FLAWS.iter().map(|(flaw, proof, seen)| (Flaw::Charging(*flaw), *proof, *seen));
+    for (flaw, proof, expected) in FLAWS.iter().copied().chain(charging) {
+        let failed = failures(flaw, proof).await;
+        if failed != expected {
             problems.push(format!("{flaw:?} fails {failed:#?} and not {expected:#?}"));
         }
         if failed.len() <= FEW {

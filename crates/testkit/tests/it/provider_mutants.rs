@@ -12,20 +12,23 @@ use billfold_core::clock::Timestamp;
 use billfold_core::error::Retry;
 use billfold_core::payment_method::Display;
 use billfold_core::provider::{
-    CallContext, CreateSession, CustomerDirectory, Deletion, EnsureCustomer, EventSubject, NextAction,
-    ProviderMethod, ProviderMethodStatus, ProviderSession, ProviderSessionStatus, ReturnHint, ReturnRequest,
-    SessionRef, TokenRef, TokenizationProvider, WebhookBatch, WebhookDelivery, WebhookRejection,
+    CallContext, ChargeProvider, CreateSession, CustomerDirectory, Deletion, EnsureCustomer, EventSubject,
+    NextAction, ProviderMethod, ProviderMethodStatus, ProviderSession, ProviderSessionStatus, ReturnHint,
+    ReturnRequest, SessionRef, TokenRef, TokenizationProvider, WebhookBatch, WebhookDelivery,
+    WebhookRejection,
 };
 use billfold_core::secret::ExposeSecret;
 use billfold_core::settings::{Mode, Settings};
 use billfold_core::transport::Transport;
 use billfold_core::{Error, ErrorKind, Result, StartSession};
-use billfold_testkit::provider::{Card, Driver, Rotation, SentWebhook, Signer};
+use billfold_testkit::provider::{Card, ChargeDriver, Driver, Rotation, SentWebhook, Signer};
 use billfold_testkit::reference_http::{HttpReference, Proof};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use serde_json::Value;
 use url::Url;
+
+use crate::charge_mutants::ChargeFlaw;
 
 /// What is wrong with a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +102,8 @@ pub(crate) enum Flaw {
     PrintsItsKey,
     PrintsTokensInErrors,
     LogsLinks,
+    /// A flaw in charging. Providers with another flaw charge nothing, so that each is seen by its own trials.
+    Charging(ChargeFlaw),
 }
 
 /// Each flaw, an account that shows it, and the trials that see it.
@@ -365,9 +370,9 @@ impl MutantDriver {
 type Sign = Box<dyn Fn(&[u8], Timestamp) -> SentWebhook + Send + Sync>;
 
 /// A provider with a flaw.
-struct Mutant {
-    flaw: Flaw,
-    inner: Arc<dyn TokenizationProvider>,
+pub(crate) struct Mutant {
+    pub(crate) flaw: Flaw,
+    pub(crate) inner: Arc<dyn TokenizationProvider>,
     /// Knows the secret that replaces the current one, or no longer the one before it.
     other: Option<Arc<dyn TokenizationProvider>>,
     capabilities: Capabilities,
@@ -379,6 +384,14 @@ struct Mutant {
 impl Mutant {
     fn is(&self, flaw: Flaw) -> bool {
         self.flaw == flaw
+    }
+
+    /// The surroundings of a call under a key that was never used.
+    pub(crate) fn next_key(&self, cx: &CallContext) -> CallContext {
+        let mut cx = cx.clone();
+        let count = self.memory.count.fetch_add(1, Ordering::SeqCst);
+        cx.idempotency_key = format!("{}-{count}", cx.idempotency_key);
+        cx
     }
 
     fn observed(&self, cx: &CallContext, mut session: ProviderSession) -> ProviderSession {
@@ -641,6 +654,7 @@ impl TokenizationProvider for Mutant {
         let evidence = match self.flaw {
             Flaw::BelievesTheBrowser if request.query.contains("succeeded") => Some("believe".to_owned()),
             Flaw::EndsSessionsOnLeaving if request.query.contains("cancel") => Some("cancel".to_owned()),
+            Flaw::Charging(flaw) => flaw.believes(request),
             _ => None,
         };
         ReturnHint { evidence }
@@ -653,6 +667,7 @@ impl TokenizationProvider for Mutant {
             let is_token = matches!(event.subject, EventSubject::Method { .. });
             match self.flaw {
                 Flaw::ReadsNoEvents => event.subject = EventSubject::Other,
+                Flaw::Charging(flaw) => flaw.read(event),
                 Flaw::ReadsNoTokenEvents if is_token => event.subject = EventSubject::Other,
                 Flaw::CountsAttemptsAsEvents => event.dedupe_key = format!("{}-{count}", event.dedupe_key),
                 Flaw::OneKeyForAll => event.dedupe_key = event.name.clone(),
@@ -724,6 +739,10 @@ impl TokenizationProvider for Mutant {
 
     fn customers(&self) -> Option<&dyn CustomerDirectory> {
         Some(self)
+    }
+
+    fn charging(&self) -> Option<&dyn ChargeProvider> {
+        matches!(self.flaw, Flaw::Charging(_)).then_some(self as &dyn ChargeProvider)
     }
 }
 
@@ -898,6 +917,10 @@ impl Driver for MutantDriver {
 
     fn statuses(&self) -> Vec<&'static str> {
         self.inner.statuses()
+    }
+
+    fn charges(&self) -> Option<Arc<dyn ChargeDriver>> {
+        self.inner.charges()
     }
 
     fn is_idempotent(&self) -> bool {
