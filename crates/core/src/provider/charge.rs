@@ -290,7 +290,8 @@ pub struct SignedCharge {
     pub status: ProviderChargeStatus,
     /// The amount in the news: of the charge, of the capture, or of the refund.
     pub money: Money,
-    /// How much was taken, in minor units, where the news is about that.
+    /// How much was taken, in minor units, where the news is about that. 0 of a charge that is still
+    /// [`ProviderChargeStatus::Authorized`] means that a capture came to nothing.
     pub captured: Option<i64>,
     /// Why it was declined.
     pub decline: Option<Decline>,

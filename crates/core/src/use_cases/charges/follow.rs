@@ -201,6 +201,12 @@ impl Billfold {
                 return Err(self.charge_incident(charge, "the gateway took another currency").await?);
             }
             charge = self.settle_charge(gateway, charge, &observed, Via::Webhook).await?;
+            // The money is still held, and the capture that was asked for came to nothing.
+            let nothing_taken = told.status == ProviderChargeStatus::Authorized && told.captured == Some(0);
+            if nothing_taken && charge.status == ChargeStatus::Authorized {
+                self.capture_failed(charge.clone()).await?;
+                charge = self.reload_charge(&charge).await?;
+            }
         }
         if let Some((id, refund)) = &told.refund {
             let known = charge.details.refunds.iter().find(|known| {

@@ -11,7 +11,7 @@ use crate::gateway::Gateway;
 use crate::id::RefundId;
 use crate::money::Money;
 use crate::payment_method::{PaymentMethod, PaymentMethodStatus};
-use crate::provider::{ProviderCharge, ProviderRefund};
+use crate::provider::{ProviderCharge, ProviderChargeStatus, ProviderRefund};
 use crate::session::Via;
 use crate::store::{Changes, Commit, Write};
 use crate::use_cases::start::stored_next;
@@ -287,7 +287,7 @@ impl Billfold {
 }
 
 fn note_captured(charge: &mut Charge, observed: &ProviderCharge) {
-    if let (ChargeStatus::Succeeded, Some(captured)) = (charge.status, observed.captured) {
+    if let Some(captured) = observed.captured.filter(|_| took(charge, observed)) {
         charge.details.captured = captured;
     }
 }
@@ -296,9 +296,14 @@ fn note_captured(charge: &mut Charge, observed: &ProviderCharge) {
 fn learns(charge: &Charge, observed: &ProviderCharge) -> bool {
     let names = charge.provider_reference.is_none() && !observed.reference.is_empty();
     let adds = observed.extra.iter().any(|(key, value)| charge.details.extra.get(key) != Some(value));
-    let took = charge.status == ChargeStatus::Succeeded
-        && observed.captured.is_some_and(|captured| captured != charge.details.captured);
-    names || adds || took
+    names || adds || took(charge, observed)
+}
+
+/// Whether news of a success tells another amount than is known. News of anything else does not tell what was taken.
+fn took(charge: &Charge, observed: &ProviderCharge) -> bool {
+    charge.status == ChargeStatus::Succeeded
+        && observed.status == ProviderChargeStatus::Succeeded
+        && observed.captured.is_some_and(|captured| captured != charge.details.captured)
 }
 
 fn tell(gateway: &Gateway, charge: &Charge, via: Via) {
