@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use billfold_core::capability::{Capabilities, Channel, MetadataLimits, MethodKind, SessionLifetime, Trust};
+use billfold_core::provider::ChargeAbilities;
 
 /// The gateway's type of every card, whatever its brand.
 const CARDS: &str = "scheme";
@@ -50,6 +51,19 @@ pub(crate) fn capabilities(standard_webhook: bool) -> Capabilities {
         metadata: MetadataLimits { keys: 20, key_length: 20, value_length: 80 },
         merchant_initiated_needs_terms: false,
         remote_deletion: true,
+    }
+}
+
+/// What can be done with charges. Payments are modified and told of; the gateway has no way to be asked about one.
+pub(crate) fn abilities() -> ChargeAbilities {
+    ChargeAbilities {
+        manual_capture: vec![MethodKind::Card],
+        partial_capture: true,
+        cancel: true,
+        refunds: true,
+        partial_refunds: true,
+        lookup: false,
+        pending_methods: false,
     }
 }
 

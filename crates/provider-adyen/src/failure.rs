@@ -19,6 +19,8 @@ pub(crate) enum Effect {
     Creates,
 }
 
+/// Contract not found, PaymentDetail not found.
+const GONE: [&str; 2] = ["800", "803"];
 /// The longest time that the gateway can make us wait.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
@@ -94,6 +96,12 @@ pub(crate) fn no_such_id() -> Error {
 /// Whether the gateway itself refused the request. A proxy's error carries no code of the gateway's.
 pub(crate) fn is_refusal(error: &Error) -> bool {
     error.kind() == ErrorKind::GatewayRejected && error.fault().is_some_and(|fault| fault.code.is_some())
+}
+
+/// Whether a payment was refused because its token is not there any more.
+pub(crate) fn is_token_gone(error: &Error) -> bool {
+    let code = error.fault().and_then(|fault| fault.code.as_deref());
+    is_refusal(error) && code.is_some_and(|code| GONE.contains(&code))
 }
 
 fn if_it_acted(effect: Effect) -> Retry {

@@ -9,15 +9,15 @@ use billfold_core::capability::{Capabilities, MethodKind};
 use billfold_core::error::Retry;
 use billfold_core::id::SessionId;
 use billfold_core::provider::{
-    CallContext, CreateSession, Deletion, ProviderMethod, ProviderMethodStatus, ProviderSession,
-    ProviderSessionStatus, ReturnHint, ReturnRequest, SessionRef, TokenRef, TokenizationProvider,
-    WebhookBatch, WebhookDelivery, WebhookRejection,
+    CallContext, ChargeAbilities, ChargeProvider, CreateSession, Deletion, ProviderMethod,
+    ProviderMethodStatus, ProviderSession, ProviderSessionStatus, ReturnHint, ReturnRequest, SessionRef,
+    TokenRef, TokenizationProvider, WebhookBatch, WebhookDelivery, WebhookRejection,
 };
 use billfold_core::secret::{ExposeSecret, sha256};
 use billfold_core::settings::Settings;
 use billfold_core::{Error, Result};
 
-use crate::capabilities::capabilities;
+use crate::capabilities::{abilities, capabilities};
 use crate::client::{Call, is_method_id, send, send_for_nothing};
 use crate::config::Config;
 use crate::evidence::Evidence;
@@ -31,15 +31,16 @@ const NO_SHOPPER: &str = "billfold-check";
 
 /// One merchant account at Adyen.
 pub struct Adyen {
-    config: Config,
+    pub(crate) config: Config,
     capabilities: Capabilities,
+    pub(crate) abilities: ChargeAbilities,
 }
 
 /// Builds the provider from its settings table.
 pub(crate) fn build(settings: &Settings) -> Result<Arc<dyn TokenizationProvider>> {
     let config = Config::read(settings)?;
     let capabilities = capabilities(!config.standard_keys.is_empty());
-    Ok(Arc::new(Adyen { config, capabilities }))
+    Ok(Arc::new(Adyen { config, capabilities, abilities: abilities() }))
 }
 
 /// Whether this is one of our sessions. Other systems may use the same merchant account.
@@ -106,11 +107,7 @@ impl Adyen {
         reference: &str,
         redirect_result: &str,
     ) -> Result<Option<ProviderSessionStatus>> {
-        let digest = hex::encode(&sha256(redirect_result.as_bytes())[..8]);
-        let key = format!("details-{}-{digest}", cx.idempotency_key);
-        let body = SubmitDetails { details: wire::Details { redirect_result } };
-        let call = Call::post("/payments/details", Effect::None, &key, &body)?;
-        let answer: DetailsResult = send(&self.config, cx, call).await?;
+        let answer: DetailsResult = send(&self.config, cx, details_call(cx, redirect_result)?).await?;
         let ours = answer.merchant_reference.as_deref() == Some(reference);
         Ok(ours.then(|| map::redirect_status(answer.result_code.as_deref())))
     }
@@ -130,8 +127,16 @@ impl Adyen {
     }
 }
 
+/// The call that submits what a redirect brought back, once for each result.
+pub(crate) fn details_call(cx: &CallContext, redirect_result: &str) -> Result<Call> {
+    let digest = hex::encode(&sha256(redirect_result.as_bytes())[..8]);
+    let key = format!("details-{}-{digest}", cx.idempotency_key);
+    let body = SubmitDetails { details: wire::Details { redirect_result } };
+    Call::post("/payments/details", Effect::None, &key, &body)
+}
+
 /// Token and shopper of a stored method, fit for a path; `None` for what the gateway cannot have given.
-fn parts(token: &TokenRef) -> Option<(&str, &str)> {
+pub(crate) fn parts(token: &TokenRef) -> Option<(&str, &str)> {
     let (id, shopper) = (token.token.expose_secret(), token.customer.as_deref()?);
     (is_method_id(id) && is_ours(shopper)).then_some((id, shopper))
 }
@@ -229,6 +234,11 @@ impl TokenizationProvider for Adyen {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Only where the standard webhook is set up: nothing else tells of a charge whose answer was lost.
+    fn charging(&self) -> Option<&dyn ChargeProvider> {
+        (!self.config.standard_keys.is_empty()).then_some(self)
     }
 
     async fn check(&self, cx: &CallContext) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Webhooks, of two kinds at one address: token webhooks, whose signature in a header covers the body, and standard
 //! webhooks, where each item carries a signature over eight of its fields. Pure.
 
+mod charge;
 mod standard;
 mod token;
 

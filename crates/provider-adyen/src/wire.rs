@@ -1,6 +1,8 @@
 //! The gateway's own types. Of its answers only what Billfold uses is read, and everything is optional. Nothing
 //! here prints itself, because links, session data and ids of stored payment methods are secrets.
 
+pub(crate) mod payment;
+
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
@@ -41,7 +43,7 @@ pub(crate) struct CreateSession<'a> {
 /// An amount in minor units.
 #[derive(Serialize)]
 pub(crate) struct Amount<'a> {
-    pub(crate) value: u8,
+    pub(crate) value: i64,
     pub(crate) currency: &'a str,
 }
 

@@ -1,4 +1,4 @@
-//! Adyen in test mode: sessions of no amount, stored payment methods, and webhooks of both kinds.
+//! Adyen in test mode: sessions of no amount, stored payment methods, payments with them, and webhooks of both kinds.
 //!
 //! What a hosted page appends to the return address is not documented by the gateway; this one appends `sessionId` and
 //! `sessionResult`, as its script does, and `redirectResult` after a redirect of an embedded session.
@@ -7,6 +7,9 @@ mod api;
 mod books;
 mod cards;
 mod hosted;
+mod modifications;
+mod payments;
+mod redirect;
 mod validate;
 
 use std::sync::Arc;
@@ -21,6 +24,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::CompleteSession;
+use crate::charging::{ChargePlay, Charging};
 use crate::clock::iso;
 use crate::delivery::{Delivery, WireWebhook};
 use crate::gateway::Gateway;
@@ -85,7 +89,7 @@ impl Gateway for Adyen {
     }
 
     fn pages(&self) -> Router<Arc<World>> {
-        hosted::routes()
+        hosted::routes().merge(redirect::routes())
     }
 
     fn is_authorized(&self, world: &World, headers: &HeaderMap) -> bool {
@@ -197,6 +201,40 @@ impl Gateway for Adyen {
 
     fn is_gone(&self, token: &Value) -> bool {
         token["disabled"] == true
+    }
+
+    fn charging(&self) -> Option<&'static dyn Charging> {
+        Some(&Self)
+    }
+}
+
+impl Charging for Adyen {
+    fn charges(&self, state: &SandboxState) -> Vec<Value> {
+        state.books.adyen.payments.iter().map(payments::Payment::shown).collect()
+    }
+
+    fn play(&self, state: &mut SandboxState, token: &str, play: ChargePlay) -> bool {
+        if state.books.adyen.method(token).is_none() {
+            return false;
+        }
+        state.books.adyen.plays.insert(token.to_owned(), play);
+        true
+    }
+
+    fn act(&self, world: &World, charge: &str, passes: bool) -> Option<String> {
+        world.with(|state, _| payments::act(state.books.adyen.payment(charge)?, passes))
+    }
+
+    fn finish(&self, world: &World, charge: &str, well: bool) -> bool {
+        world.with(|state, now| modifications::finish_all(state, charge, well, now))
+    }
+
+    fn take_back(&self, world: &World, charge: &str, how: Option<&str>) -> bool {
+        world.with(|state, now| modifications::take_back(state, charge, how, now))
+    }
+
+    fn finish_refunds(&self, world: &World) {
+        world.with(modifications::finish_refunds);
     }
 }
 

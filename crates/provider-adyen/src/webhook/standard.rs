@@ -9,7 +9,7 @@ use billfold_core::provider::{Acknowledgement, EventSubject, ProviderEvent, Webh
 use billfold_core::settings::Mode;
 use serde_json::Value;
 
-use super::session;
+use super::{charge, session};
 use crate::config::Config;
 use crate::provider::is_ours;
 
@@ -19,15 +19,15 @@ pub(super) const ITEMS: &str = "notificationItems";
 const ACCEPTED: Acknowledgement = Acknowledgement { status: 200, body: "[accepted]" };
 
 /// The fields that a signature covers, as they are signed.
-struct Signed<'a> {
-    psp_reference: &'a str,
-    original_reference: &'a str,
-    merchant_account: &'a str,
-    merchant_reference: &'a str,
-    value: String,
-    currency: &'a str,
-    event_code: &'a str,
-    success: &'a str,
+pub(super) struct Signed<'a> {
+    pub(super) psp_reference: &'a str,
+    pub(super) original_reference: &'a str,
+    pub(super) merchant_account: &'a str,
+    pub(super) merchant_reference: &'a str,
+    pub(super) value: String,
+    pub(super) currency: &'a str,
+    pub(super) event_code: &'a str,
+    pub(super) success: &'a str,
 }
 
 /// Every item must prove itself: one that does not spoils the delivery.
@@ -42,18 +42,23 @@ pub(super) fn read(config: &Config, body: &Value, items: &[Value]) -> Result<Web
         Mode::Test => "false",
     };
     let of_our_mode = body.get("live").and_then(Value::as_str) == Some(live);
-    let events = proven.iter().map(|item| event(config, of_our_mode, item)).collect();
-    let mut batch = WebhookBatch::new(Trust::Hint, events);
+    let events: Vec<_> = proven.iter().map(|item| event(config, of_our_mode, item)).collect();
+    // Of a charge nothing is told that is not signed, and a session is asked about whatever is told.
+    let charges = events.iter().any(|event| matches!(event.subject, EventSubject::Charge { .. }));
+    let trust = if charges { Trust::Signed } else { Trust::Hint };
+    let mut batch = WebhookBatch::new(trust, events);
     batch.acknowledge = ACCEPTED;
     Ok(batch)
 }
 
 fn event(config: &Config, of_our_mode: bool, item: &Signed<'_>) -> ProviderEvent {
-    let ours =
-        of_our_mode && item.merchant_account == config.merchant_account && is_ours(item.merchant_reference);
+    let ours = of_our_mode && item.merchant_account == config.merchant_account;
     let subject = match item.event_code {
         // The second is how older accounts tell of a token.
-        "AUTHORISATION" | "RECURRING_CONTRACT" if ours => session(item.merchant_reference),
+        "AUTHORISATION" | "RECURRING_CONTRACT" if ours && is_ours(item.merchant_reference) => {
+            session(item.merchant_reference)
+        }
+        _ if ours => charge::subject(item).unwrap_or(EventSubject::Other),
         _ => EventSubject::Other,
     };
     let key = [item.psp_reference, item.event_code, item.success].join(":");

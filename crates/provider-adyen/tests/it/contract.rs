@@ -19,12 +19,15 @@ use billfold_core::transport::Transport;
 use billfold_core::{CustomerSelector, Result, StartSession};
 use billfold_provider_adyen::KIND;
 use billfold_sandbox::{CompleteSession, Delivery, Sandbox, SandboxControl, WireWebhook};
-use billfold_testkit::provider::{self as suite, Ability, Card, Driver, Rotation, SentWebhook, Signer};
+use billfold_testkit::provider::{
+    self as suite, Ability, Card, ChargeDriver, Driver, Rotation, SentWebhook, Signer,
+};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::charges::Charges;
 use crate::support::{API_KEY, TOKEN_KEY, profile, sandbox, settings, transport};
 
 const SIGNATURE_HEADER: HeaderName = HeaderName::from_static("hmacsignature");
@@ -51,13 +54,16 @@ enum Run {
 
 struct AdyenDriver {
     sandbox: Sandbox,
+    charges: Arc<Charges>,
     taken: AtomicUsize,
     run: Run,
 }
 
 impl AdyenDriver {
     async fn start(run: Run) -> Self {
-        Self { sandbox: sandbox().await, taken: AtomicUsize::new(0), run }
+        let sandbox = sandbox().await;
+        let charges = Arc::new(Charges::new(sandbox.control()));
+        Self { sandbox, charges, taken: AtomicUsize::new(0), run }
     }
 
     fn control(&self) -> SandboxControl {
@@ -315,6 +321,10 @@ impl Driver for AdyenDriver {
     /// What a session saved is told by a list; its status, only to whom brings its result from a browser.
     fn statuses(&self) -> Vec<&'static str> {
         Vec::new()
+    }
+
+    fn charges(&self) -> Option<Arc<dyn ChargeDriver>> {
+        Some(self.charges.clone())
     }
 
     fn is_idempotent(&self) -> bool {

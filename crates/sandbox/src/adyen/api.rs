@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::books::{Session, new_id};
 use super::cards::choose;
 use super::validate::{self, Answer, error};
-use super::{push_token, refuse, save};
+use super::{modifications, payments, push_token, refuse, save};
 use crate::clock::iso;
 use crate::server::{SandboxState, World};
 
@@ -88,7 +88,17 @@ fn handle(world: &World, state: &mut SandboxState, now: i64, call: &Call) -> Res
     match (&call.method, path.as_slice()) {
         (&Method::POST, ["sessions"]) => new_session(world, state, now, call),
         (&Method::GET, ["sessions", id]) => session_result(state, id, call),
+        (&Method::POST, ["payments"]) => {
+            let (asked, shopper) = validate::payment(&json_body(call)?)?;
+            let page = |link: &str| {
+                world.base_url.join(&format!("redirect/{link}")).map(String::from).unwrap_or_default()
+            };
+            payments::create(state, asked, &shopper, &page, now)
+        }
         (&Method::POST, ["payments", "details"]) => details(state, now, call),
+        (&Method::POST, ["payments", payment, collection]) => {
+            modifications::ask(state, (payment, collection), &json_body(call)?, now)
+        }
         (&Method::GET, ["storedPaymentMethods"]) => {
             let shopper = shopper(call)?;
             let methods = state.books.adyen.methods_of(shopper);
@@ -159,6 +169,9 @@ fn session_result(state: &mut SandboxState, id: &str, call: &Call) -> Result<Ans
 fn details(state: &mut SandboxState, now: i64, call: &Call) -> Result<Answer, Answer> {
     let body = json_body(call)?;
     let result = body.pointer("/details/redirectResult").and_then(Value::as_str).unwrap_or_default();
+    if let Some(of_a_payment) = payments::details(state, result, now) {
+        return of_a_payment;
+    }
     let invalid = || error(422, "14_006", "Invalid redirectResult");
     let session = state.books.adyen.session_by_redirect(result).ok_or_else(invalid)?;
     let chosen = session.redirects.remove(result).ok_or_else(invalid)?;

@@ -1,4 +1,4 @@
-//! What the gateway keeps: sessions and stored payment methods.
+//! What the gateway keeps: sessions, stored payment methods and payments.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,9 @@ use rand::Rng as _;
 use serde_json::Value;
 
 use super::cards::Chosen;
+use super::payments::Payment;
 use super::validate::Answer;
+use crate::charging::ChargePlay;
 
 /// So many refused attempts end a session. How many the real one takes is not documented.
 const MOST_REFUSALS: u32 = 5;
@@ -76,6 +78,9 @@ pub(crate) struct Books {
     pub(super) sessions: Vec<Session>,
     /// Disabled ones too, marked.
     pub(super) methods: Vec<Value>,
+    pub(super) payments: Vec<Payment>,
+    /// How payments with a token go on, by order.
+    pub(super) plays: HashMap<String, ChargePlay>,
     /// Path, body and answer by key, whatever was called.
     pub(super) idempotency: HashMap<String, (String, Vec<u8>, Answer)>,
     pub(super) complete_on_create: bool,
@@ -105,6 +110,19 @@ impl Books {
     pub(super) fn methods_of(&self, shopper: &str) -> Vec<Value> {
         let theirs = self.methods.iter().filter(|method| method["shopperReference"] == shopper);
         theirs.filter(|method| method["disabled"] != true).cloned().collect()
+    }
+
+    /// A payment by its id, or by the merchant's reference, or by what that begins with: a word may follow it.
+    pub(super) fn payment(&mut self, name: &str) -> Option<&mut Payment> {
+        let named = |payment: &Payment| {
+            let rest = payment.reference.strip_prefix(name);
+            payment.id == name || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        };
+        self.payments.iter_mut().find(|payment| named(payment))
+    }
+
+    pub(super) fn payment_by_link(&mut self, link: &str) -> Option<&mut Payment> {
+        self.payments.iter_mut().find(|payment| payment.link == link)
     }
 
     pub(super) fn shown_sessions(&self) -> Vec<Value> {

@@ -1,10 +1,14 @@
 //! Which sessions the gateway opens, and its errors.
 
+mod payment;
+
 use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::cards::SCHEME;
 use super::{MERCHANT_ACCOUNT, books::new_id};
+
+pub(super) use payment::{modification, payment};
 
 const DAY: i64 = 24 * 60 * 60_000;
 const HOUR: i64 = 60 * 60_000;
