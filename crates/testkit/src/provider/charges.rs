@@ -274,6 +274,7 @@ async fn over(world: World) {
         let (_, _, method) = saved_as(&world, world.driver.request(&format!("c-{number}"))).await;
         driver(&world).play(Card::One, ChargePlay::Decline(class)).await;
         let started = charge(&world, &method).await;
+        // Some gateways tell it later.
         world.deliver_all().await;
         assert_eq!(now(&world, &started).await.decline.expect("a reason").class, class);
         let after = world.methods_of(method.customer_id).await;
