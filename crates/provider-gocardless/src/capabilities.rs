@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use billfold_core::capability::{Capabilities, Channel, MetadataLimits, MethodKind, SessionLifetime, Trust};
+use billfold_core::provider::ChargeAbilities;
 
 /// Schemes with the one country and currency that each serves.
 const SCHEMES: &[(&str, &str, &str, &str)] = &[
@@ -45,6 +46,19 @@ pub(crate) fn capabilities() -> Capabilities {
         metadata: MetadataLimits { keys: METADATA_KEYS - 1, key_length: 50, value_length: 500 },
         merchant_initiated_needs_terms: false,
         remote_deletion: true,
+    }
+}
+
+/// What can be done with charges. A mandate that is on its way to its bank can be charged: payments wait for it.
+pub(crate) fn abilities() -> ChargeAbilities {
+    ChargeAbilities {
+        manual_capture: Vec::new(),
+        partial_capture: false,
+        cancel: true,
+        refunds: true,
+        partial_refunds: true,
+        lookup: true,
+        pending_methods: true,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The calls, as HTTP: authentication, version, JSON in envelopes, and what a repeated creation is answered with.
 
+use billfold_core::error::Retry;
 use billfold_core::provider::CallContext;
 use billfold_core::secret::ExposeSecret;
 use billfold_core::{Error, Result};
@@ -7,6 +8,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response};
 use serde_json::{Value, json};
+use url::form_urlencoded::Serializer;
 
 use crate::config::Config;
 use crate::failure::{self, Effect};
@@ -14,6 +16,9 @@ use crate::wire::{self, Answer};
 
 /// The version of the API that this crate was written for, and the only one there is.
 pub(crate) const VERSION: &str = "2015-07-06";
+
+/// How many objects a page of a list has.
+const PAGE: &str = "100";
 
 /// One call to the gateway.
 struct Call {
@@ -53,9 +58,52 @@ pub(crate) async fn create<T: Answer>(
     };
     let response = send(config, cx, call).await?;
     match failure::conflicting(&response).filter(|id| is_plain(id)) {
-        Some(made) => get(config, cx, &made).await,
+        // It is there, whatever becomes of asking for it.
+        Some(made) => {
+            get(config, cx, &made).await.map_err(|error: Error| error.with_retry(Retry::OutcomeUnknown))
+        }
         None => read(cx, Effect::Creates, &response),
     }
+}
+
+/// Lists objects; `None` when there are more than so many pages of them.
+pub(crate) async fn list<T: Answer>(
+    config: &Config,
+    cx: &CallContext,
+    query: &[(&str, &str)],
+    most_pages: usize,
+) -> Result<Option<Vec<T>>> {
+    let (mut listed, mut after) = (Vec::new(), None::<String>);
+    for _ in 0..most_pages {
+        let path = format!("/{}?{}", T::ENVELOPE, page(query, after.as_deref()));
+        let call = Call { method: Method::GET, path, idempotency_key: None, body: None };
+        let response = send(config, cx, call).await?;
+        if !response.status().is_success() {
+            return Err(failure::from_response(cx, Effect::None, &response));
+        }
+        let body = serde_json::from_slice::<Value>(response.body()).unwrap_or_default();
+        let unreadable = || failure::unreadable(cx, Effect::None, &response);
+        let page = body.get(T::ENVELOPE).and_then(Value::as_array).ok_or_else(unreadable)?;
+        for object in page {
+            listed.push(wire::from_object(object.clone()).ok_or_else(unreadable)?);
+        }
+        let next = body.pointer("/meta/cursors/after").and_then(Value::as_str);
+        match next.filter(|cursor| !cursor.is_empty()) {
+            Some(cursor) => after = Some(cursor.to_owned()),
+            None => return Ok(Some(listed)),
+        }
+    }
+    Ok(None)
+}
+
+/// The query of a page of a list, from the start or after a cursor.
+fn page(query: &[(&str, &str)], after: Option<&str>) -> String {
+    let mut pairs = Serializer::new(String::new());
+    pairs.extend_pairs(query).append_pair("limit", PAGE);
+    if let Some(cursor) = after {
+        pairs.append_pair("after", cursor);
+    }
+    pairs.finish()
 }
 
 async fn send(config: &Config, cx: &CallContext, call: Call) -> Result<Response<Bytes>> {

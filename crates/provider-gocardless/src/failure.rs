@@ -120,6 +120,16 @@ pub(crate) fn is_refused(error: &Error) -> bool {
     own_status(error).is_some_and(|status| [400, 409, 422].contains(&status))
 }
 
+/// Why a payment is refused whose mandate is over.
+pub(crate) const INACTIVE: &str = "mandate_is_inactive";
+/// Why a refund is refused when something else was given back before than its request says.
+pub(crate) const OTHER_TOTAL: &str = "total_amount_confirmation_invalid";
+
+/// Whether the gateway itself refused for this reason.
+pub(crate) fn is_for(error: &Error, reason: &str) -> bool {
+    is_refused(error) && error.fault().is_some_and(|fault| fault.code.as_deref() == Some(reason))
+}
+
 fn own_status(error: &Error) -> Option<u16> {
     error.fault().filter(|fault| fault.code.is_some()).and_then(|fault| fault.http_status)
 }

@@ -1,5 +1,5 @@
 //! Saves bank debit mandates through GoCardless: a Billing Request for a mandate and nothing else, whose flow the
-//! customer goes through on GoCardless's pages.
+//! customer goes through on GoCardless's pages; and collects payments by saved mandates.
 //!
 //! Linking this crate registers the provider kind `gocardless`:
 //!
@@ -10,15 +10,19 @@
 //! The rooms: `config` reads the settings table, `client` speaks HTTP with JSON in envelopes and `failure` turns
 //! what goes wrong into errors, `wire` holds the gateway's types, `map` and `validate` are pure and convert between
 //! them and core's, `webhook` verifies and reads deliveries, `provider` is the calls and `mandates` those about a
-//! saved mandate, which may have been replaced by another.
+//! saved mandate, which may have been replaced by another. For charges: `charging` makes the calls, `payment` converts,
+//! and `decline` knows why payments fail.
 
 mod capabilities;
+mod charging;
 mod client;
 mod config;
+mod decline;
 mod failure;
 mod mandates;
 mod map;
 mod options;
+mod payment;
 mod provider;
 mod validate;
 mod webhook;

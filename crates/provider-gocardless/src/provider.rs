@@ -7,15 +7,15 @@ use async_trait::async_trait;
 use billfold_core::capability::Capabilities;
 use billfold_core::error::Retry;
 use billfold_core::provider::{
-    CallContext, CreateSession, Deletion, ProviderMethod, ProviderSession, ProviderSessionStatus, ReturnHint,
-    ReturnRequest, SessionRef, TokenRef, TokenizationProvider, WebhookBatch, WebhookDelivery,
-    WebhookRejection,
+    CallContext, ChargeAbilities, ChargeProvider, CreateSession, Deletion, ProviderMethod, ProviderSession,
+    ProviderSessionStatus, ReturnHint, ReturnRequest, SessionRef, TokenRef, TokenizationProvider,
+    WebhookBatch, WebhookDelivery, WebhookRejection,
 };
 use billfold_core::secret::ExposeSecret;
 use billfold_core::settings::Settings;
 use billfold_core::{Error, ErrorKind, Result};
 
-use crate::capabilities::capabilities;
+use crate::capabilities::{abilities, capabilities};
 use crate::client::{act, create, get, is_id};
 use crate::config::Config;
 use crate::options::Options;
@@ -29,13 +29,15 @@ const NO_REQUEST: &str = "BRQ00000000000000";
 
 /// One account at GoCardless.
 pub struct GoCardless {
-    config: Config,
+    pub(crate) config: Config,
     capabilities: Capabilities,
+    pub(crate) abilities: ChargeAbilities,
 }
 
 /// Builds the provider from its settings table.
 pub(crate) fn build(settings: &Settings) -> Result<Arc<dyn TokenizationProvider>> {
-    Ok(Arc::new(GoCardless { config: Config::read(settings)?, capabilities: capabilities() }))
+    let config = Config::read(settings)?;
+    Ok(Arc::new(GoCardless { config, capabilities: capabilities(), abilities: abilities() }))
 }
 
 impl GoCardless {
@@ -143,6 +145,10 @@ impl TokenizationProvider for GoCardless {
             return Ok(Deletion::AlreadyGone);
         }
         mandates::cancel(&self.config, cx, id).await
+    }
+
+    fn charging(&self) -> Option<&dyn ChargeProvider> {
+        Some(self)
     }
 
     async fn check(&self, cx: &CallContext) -> Result<()> {

@@ -9,6 +9,7 @@ use billfold_core::secret::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use crate::map::SESSION;
+use crate::payment::CHARGE;
 use crate::wire::{self, Event};
 
 /// The header that carries the signature.
@@ -52,11 +53,12 @@ fn event(value: &Value) -> Option<ProviderEvent> {
     let event: Event = wire::from_object(value.clone())?;
     let kind = event.resource_type.as_deref().unwrap_or("unknown");
     let name = format!("{kind}.{}", event.action.as_deref().unwrap_or("unknown"));
-    let subject = subject(&event);
+    let tells_metadata = value.get("resource_metadata").is_some_and(Value::is_object);
+    let subject = subject(&event, tells_metadata);
     Some(ProviderEvent::new(name, event.id?, subject))
 }
 
-fn subject(event: &Event) -> EventSubject {
+fn subject(event: &Event, tells_metadata: bool) -> EventSubject {
     let link = |name: &str| event.links.get(name).filter(|id| !id.is_empty()).cloned();
     let merchant_reference = event.resource_metadata.get(SESSION).cloned();
     let action = event.action.as_deref().unwrap_or_default();
@@ -74,8 +76,31 @@ fn subject(event: &Event) -> EventSubject {
             Some(token) => EventSubject::Method { token, merchant_reference },
             None => EventSubject::Other,
         },
+        // The ways to an end, and from one end to another; what is on the way to the bank is not news.
+        (
+            Some("payments"),
+            "confirmed"
+            | "paid_out"
+            | "failed"
+            | "cancelled"
+            | "customer_approval_denied"
+            | "charged_back"
+            | "chargeback_cancelled",
+        ) => charge(event, link("payment"), tells_metadata),
+        // An event about a refund names no payment, but its metadata is that of the refund, with our charge id.
+        (Some("refunds"), "paid" | "failed" | "funds_returned") => charge(event, None, tells_metadata),
         _ => EventSubject::Other,
     }
+}
+
+/// News of a charge. Whoever collects by the same account in another way has payments without our metadata.
+fn charge(event: &Event, reference: Option<String>, tells_metadata: bool) -> EventSubject {
+    let merchant_reference = event.resource_metadata.get(CHARGE).cloned();
+    let others = merchant_reference.is_none() && (tells_metadata || reference.is_none());
+    if others {
+        return EventSubject::Other;
+    }
+    EventSubject::Charge { reference, merchant_reference, told: None }
 }
 
 #[cfg(test)]
@@ -197,6 +222,53 @@ mod tests {
     }
 
     #[test]
+    fn events_name_their_charge() {
+        let subject = |resource: &str, action: &str, links: Value, metadata: Value| {
+            let event = json!({"id": "EV1", "resource_type": resource, "action": action, "links": links,
+                "resource_metadata": metadata});
+            batch(&json!({"events": [event]})).unwrap().events.remove(0).subject
+        };
+        let ours = json!({CHARGE: "chg_1"});
+        let expected = |reference: Option<&str>, ours: bool| EventSubject::Charge {
+            reference: reference.map(str::to_owned),
+            merchant_reference: ours.then(|| "chg_1".to_owned()),
+            told: None,
+        };
+        for action in [
+            "confirmed",
+            "paid_out",
+            "failed",
+            "cancelled",
+            "customer_approval_denied",
+            "charged_back",
+            "chargeback_cancelled",
+        ] {
+            let links = json!({"payment": "PM1"});
+            assert!(
+                subject("payments", action, links, ours.clone()) == expected(Some("PM1"), true),
+                "{action}"
+            );
+        }
+        let links = json!({"payment": "PM1"});
+        assert!(subject("payments", "failed", links.clone(), Value::Null) == expected(Some("PM1"), false));
+        for action in ["paid", "failed", "funds_returned"] {
+            let links = json!({"refund": "RF1"});
+            assert!(subject("refunds", action, links, ours.clone()) == expected(None, true), "{action}");
+        }
+        for (resource, action, links, metadata) in [
+            ("payments", "failed", links.clone(), json!({})),
+            ("payments", "failed", json!({}), Value::Null),
+            ("payments", "created", links.clone(), ours.clone()),
+            ("payments", "submitted", links.clone(), ours.clone()),
+            ("payments", "painted", links, ours.clone()),
+            ("refunds", "paid", json!({"refund": "RF1"}), json!({})),
+            ("refunds", "created", json!({"refund": "RF1"}), ours),
+        ] {
+            assert!(subject(resource, action, links, metadata) == EventSubject::Other, "{resource}.{action}");
+        }
+    }
+
+    #[test]
     fn one_delivery_carries_any_number_of_events() {
         let event = |number: usize, action: &str| {
             json!({"id": format!("EV{number}"), "resource_type": "mandates", "action": action,
@@ -241,7 +313,7 @@ mod tests {
         }
 
         #[test]
-        fn no_event_panics(resource in "(billing_requests|mandates|x)", action in "[a-z_]{0,20}", id in any::<Option<u64>>(), text in ".{0,20}") {
+        fn no_event_panics(resource in "(billing_requests|mandates|payments|refunds|x)", action in "[a-z_]{0,20}", id in any::<Option<u64>>(), text in ".{0,20}") {
             for links in [json!(null), json!([1]), json!(text), json!({"mandate": id}), json!({"mandate": [text], "billing_request": {"a": id}})] {
                 subject_of(&resource, &action, links);
             }

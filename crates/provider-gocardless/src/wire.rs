@@ -1,6 +1,8 @@
 //! The gateway's own types. Of its answers only what Billfold uses is read, and everything is optional. Nothing
 //! here prints itself, because links and ids of mandates are secrets.
 
+pub(crate) mod payment;
+
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;

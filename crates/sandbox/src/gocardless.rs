@@ -1,4 +1,5 @@
-//! GoCardless's sandbox: billing requests for mandates, their flows, mandates and the bank accounts behind them.
+//! GoCardless's sandbox: billing requests for mandates, their flows, mandates and the bank accounts behind them,
+//! payments by mandates and refunds of them.
 //!
 //! Beyond what every gateway here does: a mandate is submitted to its bank after a day of the sandbox's clock and
 //! active after three, and what happens at one moment is told in one delivery, as the real one batches its events.
@@ -8,7 +9,10 @@ mod api;
 mod books;
 mod error;
 mod hosted;
+mod lists;
 mod mandates;
+mod payments;
+mod refunds;
 mod validate;
 
 use std::sync::Arc;
@@ -21,6 +25,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::CompleteSession;
+use crate::charging::{ChargePlay, Charging};
 use crate::delivery::{Delivery, WireWebhook};
 use crate::gateway::Gateway;
 use crate::server::{SandboxState, World};
@@ -132,7 +137,10 @@ impl Gateway for GoCardless {
 
     fn pass_time(&self, world: &World) {
         world.with(|state, now| {
-            let events = mandates::pass_time(&mut state.books.gocardless, now);
+            let books = &mut state.books.gocardless;
+            let mut events = mandates::pass_time(books, now);
+            events.extend(payments::pass_time(books, now));
+            events.extend(refunds::pay(books, false, now));
             tell(state, &events, now);
         });
     }
@@ -164,6 +172,63 @@ impl Gateway for GoCardless {
     fn is_gone(&self, token: &Value) -> bool {
         token["status"].as_str().is_some_and(mandates::is_over)
     }
+
+    fn charging(&self) -> Option<&'static dyn Charging> {
+        Some(&Self)
+    }
+}
+
+impl Charging for GoCardless {
+    fn charges(&self, state: &SandboxState) -> Vec<Value> {
+        state.books.gocardless.payments.iter().map(payments::Payment::shown).collect()
+    }
+
+    /// A decline is a cause of a failure, which then comes as soon as the payment is made.
+    fn play(&self, state: &mut SandboxState, token: &str, play: ChargePlay) -> bool {
+        let books = &mut state.books.gocardless;
+        if !books.mandates.iter().any(|mandate| mandate.object["id"] == token) {
+            return false;
+        }
+        books.plays.insert(token.to_owned(), play);
+        true
+    }
+
+    /// Nobody is asked about a payment.
+    fn act(&self, _: &World, _: &str, _: bool) -> Option<String> {
+        None
+    }
+
+    fn finish(&self, world: &World, charge: &str, well: bool) -> bool {
+        happens(world, charge, if well { "confirmed" } else { "failed" }, true)
+    }
+
+    /// `charged_back` (when nothing is said), `failed`, when the bank is late with its news, and
+    /// `chargeback_cancelled`, which gives it back again.
+    fn take_back(&self, world: &World, charge: &str, how: Option<&str>) -> bool {
+        let how = how.unwrap_or("charged_back");
+        ["charged_back", "failed", "chargeback_cancelled"].contains(&how)
+            && happens(world, charge, how, false)
+    }
+
+    fn finish_refunds(&self, world: &World) {
+        world.with(|state, now| {
+            let events = refunds::pay(&mut state.books.gocardless, true, now);
+            tell(state, &events, now);
+        });
+    }
+}
+
+/// Has something happen to a payment that is under way, or that is not any more.
+fn happens(world: &World, charge: &str, action: &str, under_way: bool) -> bool {
+    world.with(|state, now| {
+        let books = &mut state.books.gocardless;
+        if books.payment(charge).is_none_or(|payment| payment.is_under_way() != under_way) {
+            return false;
+        }
+        let Some(events) = payments::happen(books, charge, action, now) else { return false };
+        tell(state, &events, now);
+        true
+    })
 }
 
 /// `Bearer` with the access token.
@@ -188,6 +253,7 @@ fn happened(kind: &str, action: &str, links: &Value, metadata: &Value, now: i64)
 
 /// Sends what happened at one moment, many events in a delivery.
 fn tell(state: &mut SandboxState, events: &[Value], now: i64) {
+    state.books.gocardless.events.extend(events.iter().cloned());
     for batch in events.chunks(MOST_EVENTS) {
         let names: Vec<String> = batch.iter().map(name).collect();
         let body = json!({"events": batch, "meta": {"webhook_id": books::new_id("WB")}});

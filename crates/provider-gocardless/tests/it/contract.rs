@@ -16,11 +16,14 @@ use billfold_core::transport::Transport;
 use billfold_core::{CustomerSelector, Result, StartSession};
 use billfold_provider_gocardless::KIND;
 use billfold_sandbox::{CompleteSession, Delivery, Sandbox, SandboxControl, WireWebhook};
-use billfold_testkit::provider::{self as suite, Ability, Card, Driver, Rotation, SentWebhook, Signer};
+use billfold_testkit::provider::{
+    self as suite, Ability, Card, ChargeDriver, Driver, Rotation, SentWebhook, Signer,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::charges::Charges;
 use crate::support::{ACCESS_TOKEN, WEBHOOK_SECRET, profile, sandbox, transport};
 
 const SIGNATURE_HEADER: HeaderName = HeaderName::from_static("webhook-signature");
@@ -237,6 +240,10 @@ impl Driver for GoCardlessDriver {
 
     fn statuses(&self) -> Vec<&'static str> {
         vec!["/billing_requests/status", "/mandates/status"]
+    }
+
+    fn charges(&self) -> Option<Arc<dyn ChargeDriver>> {
+        Some(Arc::new(Charges { control: self.control() }))
     }
 
     fn is_idempotent(&self) -> bool {

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod calls;
+mod charges;
+mod charging;
 mod contract;
 mod errors;
 mod golden;

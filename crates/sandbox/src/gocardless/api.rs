@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::books::{Flow, is_open, new_id};
 use super::error::{Answer, conflict, field, no_such, state as wrong_state, usage};
-use super::{complete_in, happened, is_authorized, mandates, tell, validate};
+use super::lists::{self, Query};
+use super::{complete_in, happened, is_authorized, mandates, payments, refunds, tell, validate};
 use crate::CompleteSession;
 use crate::clock::iso;
 use crate::server::{SandboxState, World};
@@ -27,6 +28,9 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         "customers",
         "customer_bank_accounts",
         "mandates",
+        "payments",
+        "refunds",
+        "events",
         "scenario_simulators",
     ];
     collections.iter().fold(Router::new(), |router, name| {
@@ -96,11 +100,54 @@ impl Call<'_> {
                 self.action(&["metadata"])?;
                 cancel_mandate(state, id, now)
             }
+            (_, [collection @ ("payments" | "refunds" | "events"), rest @ ..]) => {
+                self.collect(state, collection, rest, now)
+            }
             (&Method::POST, ["scenario_simulators", scenario, "actions", "run"]) => {
                 self.simulate(state, scenario, now)
             }
             _ => Err(no_such()),
         }
+    }
+
+    /// Payments, refunds, and the events about them.
+    fn collect(
+        &self,
+        state: &mut SandboxState,
+        collection: &str,
+        rest: &[&str],
+        now: i64,
+    ) -> Result<Answer, Answer> {
+        let books = &mut state.books.gocardless;
+        let query: Query = url::form_urlencoded::parse(self.query.as_bytes()).into_owned().collect();
+        let (answer, events) = match (self.method, collection, rest) {
+            (&Method::GET, "payments", []) => return lists::payments(books, &query),
+            (&Method::GET, "refunds", []) => return lists::refunds(books, &query),
+            (&Method::GET, "events", []) => return lists::events(books, &query),
+            (&Method::GET, "payments", [id]) => {
+                let payment = books.payments.iter().find(|payment| payment.object["id"] == *id);
+                return found("payments", payment.map(|payment| payment.object.clone()));
+            }
+            (&Method::GET, "refunds", [id]) => {
+                let refund = books.refunds.iter().find(|refund| refund.object["id"] == *id);
+                return found("refunds", refund.map(|refund| refund.object.clone()));
+            }
+            (&Method::POST, "payments", []) => {
+                let known = ["amount", "currency", "description", "metadata", "links"];
+                payments::create(books, &self.fields("payments", &known)?, self.key, now)?
+            }
+            (&Method::POST, "payments", [id, "actions", "cancel"]) => {
+                self.action(&["metadata"])?;
+                payments::cancel(books, id, now)?
+            }
+            (&Method::POST, "refunds", []) => {
+                let known = ["amount", "total_amount_confirmation", "metadata", "links"];
+                refunds::create(books, &self.fields("refunds", &known)?, self.key, now)?
+            }
+            _ => return Err(no_such()),
+        };
+        tell(state, &events, now);
+        Ok(answer)
     }
 
     /// The fields in the envelope of the request.
@@ -196,26 +243,33 @@ impl Call<'_> {
         Ok((201, json!({"billing_request_flows": object})))
     }
 
-    /// `mandate_activated` and the like.
+    /// `mandate_activated`, `payment_confirmed` and the like.
     fn simulate(&self, state: &mut SandboxState, scenario: &str, now: i64) -> Result<Answer, Answer> {
         let fields = Value::Object(self.fields("data", &["links"])?);
         let links = validate::object(&fields, "links", &["resource"])?;
         let resource = validate::text(&links, "resource")?.unwrap_or_default().to_owned();
         let action = match scenario {
-            "mandate_submitted" => "submitted",
+            "mandate_submitted" | "payment_submitted" => "submitted",
             "mandate_activated" => "active",
-            "mandate_failed" => "failed",
+            "mandate_failed" | "payment_failed" => "failed",
             "mandate_expired" => "expired",
             "mandate_transferred" => "transferred",
             "mandate_suspended_by_payer" => "suspended_by_payer",
+            "payment_confirmed" => "confirmed",
+            "payment_paid_out" => "paid_out",
+            "payment_late_failure" => "late_failure",
+            "payment_charged_back" => "charged_back",
             _ => return Err(no_such()),
         };
-        if mandate(state, &resource).is_none() {
-            return Err(no_such());
-        }
-        let events = mandates::happen(&mut state.books.gocardless, &resource, action, now);
-        let events =
-            events.ok_or_else(|| wrong_state("simulation_failed", "The mandate does not allow this"))?;
+        let books = &mut state.books.gocardless;
+        let events = if scenario.starts_with("payment_") {
+            books.payment(&resource).ok_or_else(no_such)?;
+            payments::happen(books, &resource, action, now)
+        } else {
+            mandate(state, &resource).ok_or_else(no_such)?;
+            mandates::happen(&mut state.books.gocardless, &resource, action, now)
+        };
+        let events = events.ok_or_else(|| wrong_state("simulation_failed", "Where it stands, it cannot"))?;
         tell(state, &events, now);
         Ok((200, json!({"scenario_simulators": {"id": scenario}})))
     }

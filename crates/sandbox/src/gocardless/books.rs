@@ -1,4 +1,4 @@
-//! What the gateway keeps: billing requests, flows, customers, bank accounts, mandates.
+//! What the gateway keeps: billing requests, flows, customers, bank accounts, mandates, payments, refunds, events.
 
 use std::collections::HashMap;
 
@@ -6,6 +6,9 @@ use rand::Rng as _;
 use serde_json::{Value, json};
 
 use super::mandates::Mandate;
+use super::payments::Payment;
+use super::refunds::Refund;
+use crate::charging::ChargePlay;
 use crate::clock::iso;
 
 /// A way through the hosted pages.
@@ -57,6 +60,12 @@ pub(crate) struct Books {
     customers: Vec<Value>,
     accounts: Vec<Account>,
     pub(super) mandates: Vec<Mandate>,
+    pub(super) payments: Vec<Payment>,
+    pub(super) refunds: Vec<Refund>,
+    /// Everything that was told.
+    pub(super) events: Vec<Value>,
+    /// How payments by a mandate end, by order.
+    pub(super) plays: HashMap<String, ChargePlay>,
     /// What was made, by collection and key.
     pub(super) made: HashMap<String, String>,
     pub(super) complete_on_create: bool,
@@ -70,6 +79,15 @@ pub(super) fn is_open(request: &Value) -> bool {
 impl Books {
     pub(super) fn request(&mut self, id: &str) -> Option<&mut Value> {
         self.requests.iter_mut().find(|request| request["id"] == id)
+    }
+
+    /// A payment by its id, or by a value of its metadata, such as the merchant's reference.
+    pub(super) fn payment(&mut self, name: &str) -> Option<&mut Payment> {
+        let named = |payment: &Payment| {
+            let mut metadata = payment.object["metadata"].as_object().into_iter().flatten();
+            payment.object["id"] == name || metadata.any(|(_, value)| value == name)
+        };
+        self.payments.iter_mut().find(|payment| named(payment))
     }
 
     pub(super) fn customer(&self, id: &str) -> Option<&Value> {
