@@ -29,7 +29,7 @@ use crate::clock::iso;
 use crate::delivery::{Delivery, WireWebhook};
 use crate::gateway::Gateway;
 use crate::server::{SandboxState, World};
-use crate::stage::{Offer, Stage};
+use crate::stage::{Offer, Purchase, Stage};
 
 pub(crate) use books::Books;
 use books::{Saved, new_id};
@@ -50,7 +50,7 @@ static STAGE: Stage = Stage {
     currency: "EUR",
     creation: "/v72/sessions",
     describes: false,
-    purchases: &[],
+    purchases: &[Purchase::pay(1_990), Purchase::alone(499)],
     offers: &[
         Offer {
             id: "card",

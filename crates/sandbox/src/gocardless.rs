@@ -29,7 +29,7 @@ use crate::charging::{ChargePlay, Charging};
 use crate::delivery::{Delivery, WireWebhook};
 use crate::gateway::Gateway;
 use crate::server::{SandboxState, World};
-use crate::stage::{Offer, Stage};
+use crate::stage::{Offer, Purchase, Stage};
 pub(crate) use books::Books;
 use books::Entered;
 
@@ -46,7 +46,7 @@ static STAGE: Stage = Stage {
     currency: "GBP",
     creation: "/billing_requests",
     describes: true,
-    purchases: &[],
+    purchases: &[Purchase::pay(1_990), Purchase::alone(499)],
     offers: &[
         Offer {
             id: "bank-debit",

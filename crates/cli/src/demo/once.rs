@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use billfold_core::money::Money;
 use serde_json::{Value, json};
 
 use super::customer::Customer;
@@ -118,7 +119,8 @@ impl Story<'_> {
             };
             ensure!(expected, "the charge `{}` is {status} {class}", purchase.label);
             let by = if purchase.by_merchant { "the shop charges" } else { "the customer pays" };
-            self.step(format!("{by} {} {} with {id}: {status} {class}", purchase.amount, stage.currency));
+            let money = Money { amount: purchase.amount, currency: stage.currency.parse()? };
+            self.step(format!("{by} {money} with {id}: {status} {class}"));
             if status == "succeeded" {
                 paid = Some(number);
             }

@@ -29,7 +29,7 @@ async fn fill(driver: &WebDriver, id: &str, text: &str) {
 
 async fn kinds(driver: &WebDriver) -> Vec<String> {
     let mut kinds = Vec::new();
-    for row in driver.find_all(By::Css("li.method")).await.unwrap() {
+    for row in driver.find_all(By::Css("li.method[data-kind]")).await.unwrap() {
         kinds.push(row.attr("data-kind").await.unwrap().unwrap());
     }
     kinds
@@ -53,7 +53,7 @@ async fn picture(driver: &WebDriver, name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_person_saves_three_methods_and_removes_one() {
+async fn a_person_saves_pays_and_removes_at_every_gateway() {
     let Some(browser) = Browser::start().await else { return };
     // The driver's own client needs one; the program installs its own.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -85,7 +85,7 @@ async fn walk(driver: &WebDriver, url: &str) {
     driver.goto(url).await.unwrap();
     picture(driver, "1-empty").await;
     // A card: first declined at the bank, then approved, in the same session.
-    click(driver, "save-card").await;
+    click(driver, "save-xendit-card").await;
     fill_card(driver, "4000000000002503").await;
     picture(driver, "2-card-form").await;
     click(driver, "pay-submit").await;
@@ -100,18 +100,18 @@ async fn walk(driver: &WebDriver, url: &str) {
     assert_eq!(kinds(driver).await, ["card"]);
 
     // A wallet, chosen among several; first the customer gives up and comes back.
-    click(driver, "save-wallet").await;
+    click(driver, "save-xendit-wallet").await;
     picture(driver, "5-choose").await;
     click(driver, "cancel").await;
     assert_eq!(session_status(driver).await, "active");
-    click(driver, "save-wallet").await;
+    click(driver, "save-xendit-wallet").await;
     click(driver, "channel-OVO").await;
     fill(driver, "phone", "+6281234567890").await;
     click(driver, "pay-submit").await;
     click(driver, "approve").await;
     assert_eq!(session_status(driver).await, "completed");
 
-    click(driver, "save-bank-debit").await;
+    click(driver, "save-xendit-bank-debit").await;
     fill(driver, "account-number", "1234567890").await;
     click(driver, "pay-submit").await;
     click(driver, "approve").await;
@@ -128,13 +128,97 @@ async fn walk(driver: &WebDriver, url: &str) {
     let badge = driver.find(By::Css(format!("li.method[data-id='{wallet}'] .badge"))).await.unwrap();
     assert_eq!(badge.text().await.unwrap(), "Default");
     picture(driver, "7-one-removed").await;
+    pay(driver, &wallet).await;
+    other_gateways(driver).await;
 
     // A session whose time is up says so.
-    click(driver, "save-card").await;
+    click(driver, "save-xendit-card").await;
     click(driver, "expire").await;
     assert!(driver.query(By::Id("over")).first().await.unwrap().text().await.unwrap().contains("expired"));
     click(driver, "cancel").await;
     assert_eq!(session_status(driver).await, "expired");
+}
+
+async fn charge_status(driver: &WebDriver) -> String {
+    let found = driver
+        .query(By::Id("charge-status"))
+        .wait(Duration::from_secs(15), Duration::from_millis(50))
+        .first()
+        .await;
+    found.unwrap().text().await.unwrap()
+}
+
+/// The customer pays, the shop charges without them, the bank refuses, and money is given back.
+async fn pay(driver: &WebDriver, wallet: &str) {
+    click(driver, &format!("pay-{wallet}")).await;
+    assert_eq!(charge_status(driver).await, "succeeded");
+    click(driver, &format!("alone-{wallet}")).await;
+    assert_eq!(charge_status(driver).await, "succeeded");
+    picture(driver, "8-paid").await;
+    click(driver, &format!("refused-{wallet}")).await;
+    assert_eq!(charge_status(driver).await, "declined");
+    assert_eq!(
+        driver.find(By::Id("decline-class")).await.unwrap().text().await.unwrap(),
+        "insufficient_funds"
+    );
+    picture(driver, "9-refused").await;
+    let paid = driver.find(By::Css("li.method[data-status='succeeded']")).await.unwrap();
+    let paid = paid.attr("data-charge").await.unwrap().unwrap();
+    click(driver, &format!("refund-{paid}")).await;
+    let row = format!("li.method[data-charge='{paid}'] .badge");
+    assert!(driver.query(By::Css(row)).first().await.unwrap().text().await.unwrap().contains("given back"));
+
+    // A card whose bank wants to see its customer: first they fail, then they pass.
+    click(driver, "save-xendit-card").await;
+    fill_card(driver, "4000000000002503").await;
+    click(driver, "pay-submit").await;
+    click(driver, "approve").await;
+    assert_eq!(session_status(driver).await, "completed");
+    let card = driver.find(By::Css("li.method[data-kind='card']")).await.unwrap();
+    let card = card.attr("data-id").await.unwrap().unwrap();
+    click(driver, &format!("pay-{card}")).await;
+    picture(driver, "10-confirm").await;
+    click(driver, "fail").await;
+    assert_eq!(charge_status(driver).await, "declined");
+    click(driver, &format!("pay-{card}")).await;
+    click(driver, "approve").await;
+    assert_eq!(charge_status(driver).await, "succeeded");
+}
+
+/// The pages of the other gateways, in the same shop.
+async fn other_gateways(driver: &WebDriver) {
+    for (gateway, offer, number) in [
+        ("stripe", "card", Some(("card-number", "4242424242424242"))),
+        ("adyen", "card", Some(("card-number", "4111111111111111"))),
+        ("gocardless", "bank-debit", Some(("account-number", "55779911"))),
+    ] {
+        let before = kinds(driver).await.len();
+        click(driver, &format!("save-{gateway}-{offer}")).await;
+        picture(driver, &format!("11-{gateway}")).await;
+        if let Some((field, number)) = number {
+            let field = driver.query(By::Id(field)).first().await.unwrap();
+            field.clear().await.unwrap();
+            field.send_keys(number).await.unwrap();
+        }
+        if gateway == "gocardless" {
+            let branch = driver.query(By::Id("branch-code")).first().await.unwrap();
+            branch.clear().await.unwrap();
+            branch.send_keys("200000").await.unwrap();
+        }
+        click(driver, "pay-submit").await;
+        if gateway == "gocardless" {
+            click(driver, "approve").await;
+        }
+        assert_eq!(session_status(driver).await, "completed", "{gateway}");
+        assert_eq!(kinds(driver).await.len(), before + 1, "{gateway}");
+        let rows = driver.find_all(By::Css("li.method[data-id]")).await.unwrap();
+        let saved = rows.last().unwrap().attr("data-id").await.unwrap().unwrap();
+        click(driver, &format!("alone-{saved}")).await;
+        let status = charge_status(driver).await;
+        let expected = if gateway == "gocardless" { "processing" } else { "succeeded" };
+        assert_eq!(status, expected, "{gateway}");
+        picture(driver, &format!("12-{gateway}-paid")).await;
+    }
 }
 
 async fn fill_card(driver: &WebDriver, number: &str) {
