@@ -33,6 +33,15 @@ def until(what, look, seconds=PATIENCE):
         time.sleep(0.05)
 
 
+def whole(path):
+    """The JSON in a file; `None` while it is being written."""
+    with open(path, encoding="utf-8") as text:
+        try:
+            return json.load(text)
+        except json.JSONDecodeError:
+            return None
+
+
 class Receiver:
     """A webhook endpoint that takes everything, as it came over the wire."""
 
@@ -64,8 +73,8 @@ class Receiver:
 class Process:
     def __init__(self, command, log):
         self.log = log
-        with open(log, "ab") as out:
-            self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        with open(log, "ab") as err, open(f"{log}.out", "ab") as out:
+            self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
 
     def ready(self, url):
         def answers():
@@ -95,11 +104,11 @@ class Sandbox:
     def __init__(self, world, kind):
         self.kind, port = kind, free_port()
         self.url = f"http://127.0.0.1:{port}"
-        printed = os.path.join(world.folder, f"sandbox-{kind}.json")
+        log = os.path.join(world.folder, f"sandbox-{kind}.log")
         command = [world.billfold, "sandbox", "--gateway", kind, "--listen", f"127.0.0.1:{port}", "--json"]
-        world.start(command, printed).ready(f"{self.url}/_sandbox/sessions")
-        with open(printed, encoding="utf-8") as text:
-            told = json.load(text)
+        world.start(command, log).ready(f"{self.url}/_sandbox/sessions")
+        # It answers before it has said how.
+        told = until("the sandbox tells its settings", lambda: whole(f"{log}.out"))
         self.settings, self.secret_key, self.secret = told["settings"], told["secret_key"], told["callback_token"]
 
     def control(self, method, path, **body):
