@@ -71,6 +71,7 @@ function problems(value, type, at, form) {
   if (type.symbol && type.symbol.name === "Date") {
     return typeof value === "string" && !Number.isNaN(Date.parse(value)) ? [] : wrong("a time");
   }
+  // What is a text and something else stands beside an enumeration: values to come. What we know has to be in it.
   if (!has(type, F.Object) && !type.isIntersection()) return wrong(checker.typeToString(type));
   if (typeof value !== "object" || Array.isArray(value)) return wrong("an object");
   return ofObject(value, type, at, form);

@@ -32,6 +32,10 @@ REQUESTS = {
         ("GET", r"/v1/setup_intents/\w+", f"{STRIPE}/SetupIntents.d.ts", "SetupIntentRetrieveParams"),
         ("POST", r"/v1/setup_intents/\w+/cancel", f"{STRIPE}/SetupIntents.d.ts", "SetupIntentCancelParams"),
         ("POST", r"/v1/payment_methods/\w+/detach", f"{STRIPE}/PaymentMethods.d.ts", "PaymentMethodDetachParams"),
+        ("POST", r"/v1/payment_intents", f"{STRIPE}/PaymentIntents.d.ts", "PaymentIntentCreateParams"),
+        ("POST", r"/v1/payment_intents/\w+/capture", f"{STRIPE}/PaymentIntents.d.ts", "PaymentIntentCaptureParams"),
+        ("POST", r"/v1/payment_intents/\w+/cancel", f"{STRIPE}/PaymentIntents.d.ts", "PaymentIntentCancelParams"),
+        ("POST", r"/v1/refunds", f"{STRIPE}/Refunds.d.ts", "RefundCreateParams"),
     ],
     "adyen": [
         ("POST", r"/v72/sessions", f"{ADYEN}/checkout/createCheckoutSessionRequest.d.ts", "CreateCheckoutSessionRequest"),
@@ -63,6 +67,9 @@ OBJECTS = {
     "checkout.session": (f"{STRIPE}/Checkout/Sessions.d.ts", "Session"),
     "setup_intent": (f"{STRIPE}/SetupIntents.d.ts", "SetupIntent"),
     "payment_method": (f"{STRIPE}/PaymentMethods.d.ts", "PaymentMethod"),
+    "payment_intent": (f"{STRIPE}/PaymentIntents.d.ts", "PaymentIntent"),
+    "refund": (f"{STRIPE}/Refunds.d.ts", "Refund"),
+    "charge": (f"{STRIPE}/Charges.d.ts", "Charge"),
 }
 TOKENS = f"{ADYEN}/tokenizationWebhooks/tokenization{{}}DetailsNotificationRequest.d.ts"
 OTHERS = [
@@ -116,7 +123,8 @@ class Types:
 def run(report, sandboxes, server, modules):
     types = Types(modules)
     try:
-        converse(sandboxes, server)
+        with report.check("billfold", "opens, cancels, saves, charges and deletes at the sandboxes"):
+            converse(sandboxes, server)
         for kind, answers in (("stripe", of_stripe), ("adyen", of_adyen), ("gocardless", of_gocardless)):
             of_one_sdk(report, types, kind, sandboxes[kind], answers)
     finally:
@@ -202,12 +210,30 @@ def converse(sandboxes, server):
         # The customer is known there by now.
         server.start(kind, "types-6", currency, country)
         (method,) = server.methods(session)
+        if kind == "stripe":
+            charge(server, method)
         token = sandbox.control("GET", "tokens")[-1]["id"]
         for status in STATUSES[kind]:
             sandbox.control("POST", f"tokens/{token}/status", status=status)
         before = len(deletions(sandbox))
         server.call("DELETE", f"/v1/payment-methods/{method['id']}")
         until("it is deleted there", lambda: len(deletions(sandbox)) > before)
+
+
+def charge(server, method):
+    """Charges of every kind."""
+    more = {"amount": 1500, "currency": "EUR", "reason": "recurring", "description": "Order 7"}
+    more["metadata"] = {"order": "7"}
+    for initiator in ("customer", "merchant"):
+        path = f"/v1/payment-methods/{method['id']}/charges"
+        made = server.call("POST", path, more | {"initiator": initiator})
+        for reason in ("requested_by_customer", "duplicate", "fraudulent", "cancellation", "other"):
+            server.call("POST", f"/v1/charges/{made['id']}/refunds", {"amount": 100, "reason": reason})
+        held = more | {"initiator": initiator, "capture": "manual"}
+        made = server.call("POST", path, held)
+        server.call("POST", f"/v1/charges/{made['id']}/capture", {"amount": 1000})
+        made = server.call("POST", path, held)
+        server.call("POST", f"/v1/charges/{made['id']}/cancel")
 
 
 # What happens to tokens at their gateways.
@@ -274,7 +300,7 @@ def listed(tree):
 
 
 # Fields with a fixed list of values, and those without which nothing is taken.
-ENUMERATED = ("mode", "usage", "storePaymentMethodMode", "recurringProcessingModel", "shopperInteraction")
+ENUMERATED = ("mode", "usage", "capture_method", "reason", "storePaymentMethodMode", "recurringProcessingModel", "shopperInteraction")
 REQUIRED = ("merchantAccount", "amount", "reference", "returnUrl", "details")
 
 
@@ -285,9 +311,10 @@ def spoil(case):
         if key in value:
             yield file, name, value | {key: "unheard_of"}, form
     for key in REQUIRED:
-        if key in value:
+        # A refund without an amount gives back all.
+        if key in value and name != "RefundCreateParams":
             yield file, name, {other: inner for other, inner in value.items() if other != key}, form
-    if "allowed_payment_method_types" in value and "SetupIntent" in name:
+    if "allowed_payment_method_types" in value and "Intent" in name:
         yield file, name, value | {"allowed_payment_method_types": ["unheard_of"]}, form
     if "mandate_request" in value:
         other = copy.deepcopy(value)

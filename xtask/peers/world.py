@@ -164,7 +164,8 @@ class Billfold:
             text += f"[gateways.{gateway}.settings]\n{table}"
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(text)
-        made = self.command("keys", "create", "--name", "peers", "--scope", "payments", "--scope", "webhooks")
+        made = self.command("keys", "create", "--name", "peers", "--scope", "payments", "--scope", "charge",
+                            "--scope", "webhooks")
         self.headers = {"Authorization": f"Bearer {made['secret']}"}
         serve = [world.billfold, "serve", "--config", self.config]
         world.start(serve, os.path.join(folder, "serve.log")).ready(f"{self.url}/readyz")

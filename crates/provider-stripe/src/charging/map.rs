@@ -21,7 +21,7 @@ pub(super) fn payment_intent(request: &CreateCharge) -> Result<Form> {
     form.add("currency", request.money.currency.code().to_lowercase());
     form.maybe("customer", request.token.customer.as_deref());
     form.add("payment_method", request.token.token.expose_secret());
-    form.add("payment_method_types[0]", &request.channel);
+    form.add("allowed_payment_method_types[0]", &request.channel);
     form.add("confirm", "true");
     if request.initiator == Initiator::Merchant {
         form.add("off_session", "true");

@@ -115,7 +115,7 @@ async fn charges_are_asked_for_as_documented() {
     let customer =
         asked(&[(200, intent("succeeded"))], async |it, cx| it.charge(&cx, request.clone()).await).await;
     let head = "POST /v1/payment_intents key-1\namount=1099\ncurrency=eur\ncustomer=cus_1\npayment_method=pm_1\n\
-        payment_method_types%5B0%5D=card\nconfirm=true\n";
+        allowed_payment_method_types%5B0%5D=card\nconfirm=true\n";
     let tail = "return_url=https%3A%2F%2Fpay.shop.example%2Freturn%2Fchg_018f%2Fnonce\ndescription=Order+7\n\
         metadata%5Border%5D=7\nmetadata%5Bbillfold_charge%5D=chg_018f0000000070008000000000000003";
     assert_eq!(customer.0, [format!("{head}capture_method=automatic\n{tail}")]);

@@ -120,6 +120,39 @@ async fn answers_and_webhooks_have_what_they_always_have() {
     has(&sandbox.control().deliveries().pop().unwrap().data, &["api_version", "pending_webhooks"]);
 }
 
+/// The version of the API that this crate asks for has renamed the parameter of PaymentIntents too.
+#[tokio::test]
+async fn a_charge_names_its_type_as_the_gateway_does_now() {
+    let sandbox = sandbox().await;
+    let (_, customer) = call(&sandbox, "POST", "v1/customers", "c", &[]).await;
+    let customer = customer["id"].as_str().unwrap();
+    let fields = [&SETUP[..], &[("customer", customer)]].concat();
+    let (_, session) = call(&sandbox, "POST", "v1/checkout/sessions", "k", &fields).await;
+    let complete = billfold_sandbox::CompleteSession::default();
+    let method = sandbox.control().complete(session["id"].as_str().unwrap(), &complete).unwrap();
+    let charge = [
+        ("amount", "1099"),
+        ("currency", "eur"),
+        ("customer", customer),
+        ("payment_method", &method),
+        ("confirm", "true"),
+    ];
+    let old = [&charge[..], &[("payment_method_types[0]", "card")]].concat();
+    let (status, answer) = call(&sandbox, "POST", "v1/payment_intents", "1", &old).await;
+    assert_eq!((status, &answer["error"]["code"]), (400, &"parameter_unknown".into()));
+    let new = [&charge[..], &[("allowed_payment_method_types[0]", "card")]].concat();
+    let (status, paid) = call(&sandbox, "POST", "v1/payment_intents", "2", &new).await;
+    assert_eq!((status, &paid["confirmation_method"]), (200, &"automatic".into()), "{paid}");
+    let refund = [("payment_intent", paid["id"].as_str().unwrap())];
+    assert_eq!(call(&sandbox, "POST", "v1/refunds", "3", &refund).await.0, 200);
+    let told = sandbox.control().deliveries().pop().unwrap().data["data"]["object"].clone();
+    for always in
+        ["amount_captured", "billing_details", "captured", "created", "disputed", "livemode", "paid"]
+    {
+        assert!(!told[always].is_null(), "{always} in {told}");
+    }
+}
+
 /// The bank replaced the card: the webhook names the method, and the gateway's answer shows the new date.
 #[tokio::test]
 async fn a_replaced_card_is_seen() {

@@ -201,7 +201,7 @@ fn create(world: &World, state: &mut SandboxState, now: i64, call: &Call) -> Res
         "currency",
         "customer",
         "payment_method",
-        "payment_method_types[]",
+        "allowed_payment_method_types[]",
         "confirm",
         "off_session",
         "capture_method",
@@ -227,7 +227,7 @@ fn create(world: &World, state: &mut SandboxState, now: i64, call: &Call) -> Res
         return Err(error(400, "payment_method_unexpected_state", message));
     }
     let kind = method["type"].as_str().unwrap_or_default();
-    if !fields.list("payment_method_types").iter().any(|listed| listed == kind) {
+    if !fields.list("allowed_payment_method_types").iter().any(|listed| listed == kind) {
         return Err(error(400, "parameter_invalid", "The PaymentMethod is of another type"));
     }
     let capture = fields.get("capture_method").unwrap_or("automatic");
@@ -244,7 +244,7 @@ fn create(world: &World, state: &mut SandboxState, now: i64, call: &Call) -> Res
         "payment_method": token, "payment_method_types": [kind], "capture_method": capture, "created": now / 1000,
         "client_secret": format!("{id}_secret_{}", new_id("")), "description": fields.get("description"),
         "metadata": fields.metadata("metadata")?, "last_payment_error": null, "next_action": null,
-        "latest_charge": null, "livemode": false,
+        "latest_charge": null, "livemode": false, "confirmation_method": "automatic",
     });
     let mut payment = Payment {
         object,

@@ -73,6 +73,9 @@ fn create(state: &mut SandboxState, now: i64, call: &Call) -> Result<Answer, Ans
         "amount": payment.object["amount"], "amount_refunded": payment.refunded,
         "currency": payment.object["currency"], "metadata": payment.object["metadata"],
         "refunded": payment.refunded == payment.number("amount_received"), "status": "succeeded",
+        "amount_captured": payment.object["amount_received"], "captured": true, "paid": true, "disputed": false,
+        "created": payment.object["created"], "livemode": false,
+        "billing_details": {"address": null, "email": null, "name": null, "phone": null, "tax_id": null},
     });
     let object = json!({
         "id": new_id("re_"), "object": "refund", "amount": amount, "currency": charge["currency"],
