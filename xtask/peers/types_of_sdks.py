@@ -40,6 +40,10 @@ REQUESTS = {
     "adyen": [
         ("POST", r"/v72/sessions", f"{ADYEN}/checkout/createCheckoutSessionRequest.d.ts", "CreateCheckoutSessionRequest"),
         ("POST", r"/v72/payments/details", f"{ADYEN}/checkout/paymentDetailsRequest.d.ts", "PaymentDetailsRequest"),
+        ("POST", r"/v72/payments", f"{ADYEN}/checkout/paymentRequest.d.ts", "PaymentRequest"),
+        ("POST", r"/v72/payments/\w+/captures", f"{ADYEN}/checkout/paymentCaptureRequest.d.ts", "PaymentCaptureRequest"),
+        ("POST", r"/v72/payments/\w+/cancels", f"{ADYEN}/checkout/paymentCancelRequest.d.ts", "PaymentCancelRequest"),
+        ("POST", r"/v72/payments/\w+/refunds", f"{ADYEN}/checkout/paymentRefundRequest.d.ts", "PaymentRefundRequest"),
     ],
     "gocardless": [
         ("POST", r"/billing_requests", f"{GOCARDLESS}/services/billingRequestService.d.ts", "BillingRequestCreateRequest"),
@@ -56,6 +60,9 @@ REQUESTS = {
             "BillingRequestCancelRequest",
         ),
         ("POST", r"/mandates/\w+/actions/cancel", f"{GOCARDLESS}/services/mandateService.d.ts", "MandateCancelRequest"),
+        ("POST", r"/payments", f"{GOCARDLESS}/services/paymentService.d.ts", "PaymentCreateRequest"),
+        ("POST", r"/payments/\w+/actions/cancel", f"{GOCARDLESS}/services/paymentService.d.ts", "PaymentCancelRequest"),
+        ("POST", r"/refunds", f"{GOCARDLESS}/services/refundService.d.ts", "RefundCreateRequest"),
     ],
 }
 PACKAGES = {"stripe": "stripe", "adyen": "@adyen/api-library", "gocardless": "gocardless-nodejs"}
@@ -210,8 +217,7 @@ def converse(sandboxes, server):
         # The customer is known there by now.
         server.start(kind, "types-6", currency, country)
         (method,) = server.methods(session)
-        if kind == "stripe":
-            charge(server, method)
+        charge(server, sandbox, kind, method, currency)
         token = sandbox.control("GET", "tokens")[-1]["id"]
         for status in STATUSES[kind]:
             sandbox.control("POST", f"tokens/{token}/status", status=status)
@@ -220,20 +226,31 @@ def converse(sandboxes, server):
         until("it is deleted there", lambda: len(deletions(sandbox)) > before)
 
 
-def charge(server, method):
-    """Charges of every kind."""
-    more = {"amount": 1500, "currency": "EUR", "reason": "recurring", "description": "Order 7"}
-    more["metadata"] = {"order": "7"}
-    for initiator in ("customer", "merchant"):
-        path = f"/v1/payment-methods/{method['id']}/charges"
-        made = server.call("POST", path, more | {"initiator": initiator})
+def charge(server, sandbox, kind, method, currency):
+    """Charges of every kind that the gateway knows."""
+    more = {"amount": 1500, "currency": currency, "reason": "recurring", "description": "Order 7"}
+    if kind != "gocardless":
+        more["metadata"] = {"order": "7"}
+
+    def make(**others):
+        return server.call("POST", f"/v1/payment-methods/{method['id']}/charges", more | others)["id"]
+
+    def reaches(id, status):
+        until(f"the charge is {status}", lambda: server.call("GET", f"/v1/charges/{id}")["status"] == status)
+
+    for initiator in ("customer", "merchant") if kind != "gocardless" else ("merchant",):
+        made = make(initiator=initiator)
+        if kind == "gocardless":
+            sandbox.control("POST", f"charges/{made}/finish", well=True)
+        reaches(made, "succeeded")
         for reason in ("requested_by_customer", "duplicate", "fraudulent", "cancellation", "other"):
-            server.call("POST", f"/v1/charges/{made['id']}/refunds", {"amount": 100, "reason": reason})
-        held = more | {"initiator": initiator, "capture": "manual"}
-        made = server.call("POST", path, held)
-        server.call("POST", f"/v1/charges/{made['id']}/capture", {"amount": 1000})
-        made = server.call("POST", path, held)
-        server.call("POST", f"/v1/charges/{made['id']}/cancel")
+            server.call("POST", f"/v1/charges/{made}/refunds", {"amount": 100, "reason": reason})
+        if kind == "gocardless":
+            server.call("POST", f"/v1/charges/{make(initiator=initiator)}/cancel")
+            continue
+        held = make(initiator=initiator, capture="manual")
+        server.call("POST", f"/v1/charges/{held}/capture", {"amount": 1000})
+        server.call("POST", f"/v1/charges/{make(initiator=initiator, capture='manual')}/cancel")
 
 
 # What happens to tokens at their gateways.
@@ -301,6 +318,9 @@ def listed(tree):
 
 # Fields with a fixed list of values, and those without which nothing is taken.
 ENUMERATED = ("mode", "usage", "capture_method", "reason", "storePaymentMethodMode", "recurringProcessingModel", "shopperInteraction")
+OPTIONAL = {("RefundCreateParams", "amount")} | {
+    (f"Payment{what}Request", "reference") for what in ("Capture", "Cancel", "Refund")
+}
 REQUIRED = ("merchantAccount", "amount", "reference", "returnUrl", "details")
 
 
@@ -311,8 +331,7 @@ def spoil(case):
         if key in value:
             yield file, name, value | {key: "unheard_of"}, form
     for key in REQUIRED:
-        # A refund without an amount gives back all.
-        if key in value and name != "RefundCreateParams":
+        if key in value and (name, key) not in OPTIONAL:
             yield file, name, {other: inner for other, inner in value.items() if other != key}, form
     if "allowed_payment_method_types" in value and "Intent" in name:
         yield file, name, value | {"allowed_payment_method_types": ["unheard_of"]}, form
