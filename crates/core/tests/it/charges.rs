@@ -558,6 +558,8 @@ async fn payments_that_were_not_made_here_are_none_of_our_business() {
         (json!(format!("chg_{:032x}", 7)), billfold_core::store::DeliveryState::Parked),
         (json!(null), billfold_core::store::DeliveryState::Parked),
     ] {
+        // Ids sort by time.
+        world.clock.advance(Duration::from_millis(1));
         world
             .deliver(json!({"event": "charge.succeeded", "charge": "ch-0099", "reference": reference}))
             .await
