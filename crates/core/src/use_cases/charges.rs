@@ -158,7 +158,8 @@ impl Billfold {
                 continue;
             }
             let create = self.charge_request(&charged, request, &intent, token, &nonce)?;
-            return self.charge_at_gateway(gateway, charging, intent, create).await;
+            // Boxed, for it holds the request: futures of callers stay small.
+            return Box::pin(self.charge_at_gateway(gateway, charging, intent, create)).await;
         }
         Err(contended())
     }
