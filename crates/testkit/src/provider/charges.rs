@@ -70,7 +70,7 @@ fn cannot_decline(world: &World) -> Option<&'static str> {
 
 fn cannot_end(world: &World) -> Option<&'static str> {
     let lacking = |class| lacks(world, ChargePlay::Decline(class));
-    ENDS.iter().map(|(class, _)| lacking(*class)).reduce(|one, other| one.and(other)).flatten()
+    ENDS.iter().map(|(class, _)| lacking(*class)).reduce(Option::and).flatten()
 }
 
 fn cannot_wait(world: &World) -> Option<&'static str> {
@@ -95,7 +95,7 @@ fn abilities(world: &World) -> ChargeAbilities {
 
 /// A method that the customer saved, ready to be charged.
 async fn saved(world: &World) -> PaymentMethodView {
-    saved_as(world, world.driver.request("c-1")).await.2
+    Box::pin(saved_as(world, world.driver.request("c-1"))).await.2
 }
 
 async fn saved_as(world: &World, request: StartSession) -> (Started, String, PaymentMethodView) {
@@ -119,7 +119,7 @@ async fn charge(world: &World, method: &PaymentMethodView) -> ChargeView {
 }
 
 async fn charge_as(world: &World, method: &PaymentMethodView, request: StartCharge) -> ChargeView {
-    let charge = world.billfold.charge_method(&world.tenant, method.id, request).await;
+    let charge = Box::pin(world.billfold.charge_method(&world.tenant, method.id, request)).await;
     charge.unwrap_or_else(|error| panic!("a charge could not be started: {error:?}"))
 }
 

@@ -55,7 +55,7 @@ async fn silent(world: World) {
         .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
         .with_writer(move || writer.clone())
         .finish();
-    story(&world, &mut printed, &mut secrets).with_subscriber(subscriber).await;
+    Box::pin(story(&world, &mut printed, &mut secrets)).with_subscriber(subscriber).await;
     let logged = log.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
     assert!(!logged.is_empty(), "the log was not seen");
     printed.push(String::from_utf8_lossy(&logged).into_owned());

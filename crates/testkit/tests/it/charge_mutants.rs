@@ -343,10 +343,10 @@ impl ChargeFlaw {
             (Self::DropsDecimals | Self::ChargesAnotherCurrency | Self::DropsTheAmount, _) => {
                 (charge.money, charge.captured) = (None, None);
             }
-            (Self::TakesEveryCurrencyForTwoDecimals, _) => {
-                if charge.money.is_some_and(|money| money.currency.exponent() != 2) {
-                    (charge.money, charge.captured) = (None, None);
-                }
+            (Self::TakesEveryCurrencyForTwoDecimals, _)
+                if charge.money.is_some_and(|money| money.currency.exponent() != 2) =>
+            {
+                (charge.money, charge.captured) = (None, None);
             }
             (Self::CapturesEverything, _) => charge.captured = None,
             (Self::DropsOurReference, _) => charge.echo.reference = None,
@@ -376,10 +376,11 @@ fn http_status(error: &Error) -> Option<u16> {
 
 impl Mutant {
     fn charge_flaw(&self) -> ChargeFlaw {
-        match self.flaw {
-            Flaw::Charging(flaw) => flaw,
-            other => panic!("{other:?} charges nothing"),
-        }
+        let charging = match self.flaw {
+            Flaw::Charging(flaw) => Some(flaw),
+            _ => None,
+        };
+        charging.unwrap()
     }
 
     fn charges(&self) -> &dyn ChargeProvider {
