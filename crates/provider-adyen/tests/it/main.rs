@@ -10,3 +10,4 @@ mod golden;
 mod sandbox;
 mod script;
 mod support;
+mod told;
