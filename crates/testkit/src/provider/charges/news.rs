@@ -188,6 +188,8 @@ async fn forged_return(world: World) {
 
     assert!(driver(&world).pass_step_up(&started.id.to_string(), true).await, "the customer acts");
     world.driver.webhooks().await;
+    let address = driver(&world).way_back(&started.id.to_string()).await.unwrap_or_else(|| address.clone());
+    let back = |query| come_back(&world, &started, &address, query);
     let sent = back("").await.expect("the customer is let in");
     let query = sent.query().unwrap_or_default();
     assert!(query.contains("status=succeeded") && query.contains("charge_id="), "sent to {sent}");
