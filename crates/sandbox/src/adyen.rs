@@ -50,7 +50,8 @@ static STAGE: Stage = Stage {
     currency: "EUR",
     creation: "/v72/sessions",
     describes: false,
-    purchases: &[Purchase::pay(1_990), Purchase::alone(499)],
+    // The last is refused for want of money.
+    purchases: &[Purchase::pay(1_990), Purchase::alone(499), Purchase::refused(9_912)],
     offers: &[
         Offer {
             id: "card",

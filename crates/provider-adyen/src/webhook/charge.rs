@@ -68,7 +68,8 @@ fn told(item: &Signed<'_>, status: ProviderChargeStatus, news: News) -> Option<S
             told.refund = Some((item.merchant_reference.to_owned(), refund));
         }
     }
-    if status == ProviderChargeStatus::Returned {
+    // Why stands beside what is signed. The word that is signed is all that is known.
+    if matches!(status, ProviderChargeStatus::Declined | ProviderChargeStatus::Returned) {
         told.decline = Some(Decline::new(DeclineClass::DoNotRetry, item.event_code.to_owned()));
     }
     Some(told)
@@ -209,8 +210,12 @@ mod tests {
 
     #[test]
     fn why_is_not_told_where_it_is_not_signed() {
-        assert!(told(&item("AUTHORISATION", "false", CHARGE)).decline.is_none());
-        let back = told(&item("CHARGEBACK", "true", CHARGE)).decline.unwrap();
-        assert_eq!((back.class, back.code.as_deref()), (DeclineClass::DoNotRetry, Some("CHARGEBACK")));
+        for (code, success) in
+            [("AUTHORISATION", "false"), ("CHARGEBACK", "true"), ("CAPTURE_FAILED", "true")]
+        {
+            let decline = told(&item(code, success, CHARGE)).decline.unwrap();
+            assert_eq!((decline.class, decline.code.as_deref()), (DeclineClass::DoNotRetry, Some(code)));
+        }
+        assert!(told(&item("AUTHORISATION", "true", CHARGE)).decline.is_none());
     }
 }

@@ -55,6 +55,10 @@ impl ChargeDriver for Charges {
         None
     }
 
+    fn lacks_return_url(&self) -> Option<&'static str> {
+        None
+    }
+
     fn money(&self) -> Money {
         Money { amount: 1050, currency: "EUR".parse().unwrap() }
     }
@@ -95,11 +99,22 @@ impl ChargeDriver for Charges {
         self.control.finish_refunds();
     }
 
+    async fn return_url(&self, charge: &str) -> Option<Url> {
+        let charges = self.control.charges();
+        let of_it =
+            |payment: &&Value| payment["reference"].as_str().is_some_and(|name| name.starts_with(charge));
+        charges.iter().find(of_it)?["returnUrl"].as_str()?.parse().ok()
+    }
+
     async fn books(&self) -> Vec<Booked> {
         self.control.charges().iter().map(booked).collect()
     }
 
     fn amounts(&self) -> Vec<&'static str> {
         vec!["/amount/value"]
+    }
+
+    fn statuses(&self) -> Vec<&'static str> {
+        vec!["/resultCode"]
     }
 }

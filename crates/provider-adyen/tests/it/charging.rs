@@ -261,12 +261,19 @@ async fn the_banks_page_is_passed_or_failed() {
             assert_eq!(class, failed.then_some(DeclineClass::AuthenticationRequired));
         }
     }
-    let alone = shop.charge("chg_018f0000000070008000000000000003", |request| {
-        request.initiator = Initiator::Merchant;
-        request.reason = ChargeReason::Recurring;
-    });
-    let decline = alone.await.decline.unwrap();
-    assert_eq!(decline.class, DeclineClass::AuthenticationRequired, "nobody is there to be asked");
+    let alone = async |reference: &str| {
+        let by_merchant = |request: &mut CreateCharge| {
+            request.initiator = Initiator::Merchant;
+            request.reason = ChargeReason::Recurring;
+        };
+        shop.charge(reference, by_merchant).await
+    };
+    let agreed = alone("chg_018f0000000070008000000000000003").await;
+    assert_eq!(agreed.status, ProviderChargeStatus::Succeeded, "what was agreed to needs nobody");
+    shop.sandbox.control().play_charges(shop.token.token.expose_secret(), ChargePlay::StepUp);
+    let asked = alone("chg_018f0000000070008000000000000004").await;
+    let class = asked.decline.unwrap().class;
+    assert_eq!(class, DeclineClass::AuthenticationRequired, "nobody is there to be asked");
 }
 
 #[tokio::test]

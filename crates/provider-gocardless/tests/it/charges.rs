@@ -52,6 +52,10 @@ impl ChargeDriver for Charges {
         None
     }
 
+    fn lacks_return_url(&self) -> Option<&'static str> {
+        Some("nobody is asked about a payment by a mandate, and nobody comes back")
+    }
+
     fn money(&self) -> Money {
         Money { amount: 1050, currency: "GBP".parse().unwrap() }
     }
@@ -90,5 +94,9 @@ impl ChargeDriver for Charges {
 
     fn amounts(&self) -> Vec<&'static str> {
         vec!["/payments/amount"]
+    }
+
+    fn statuses(&self) -> Vec<&'static str> {
+        vec!["/payments/status", "/payments/0/status"]
     }
 }

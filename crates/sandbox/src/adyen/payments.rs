@@ -1,7 +1,7 @@
 //! Payments with stored methods: how they are made, and how the bank answers.
 //!
 //! Test amounts, the sandbox's own: one that ends in `99NN` is refused with the refusal code `NN`, and one that ends in
-//! `9901` is `Received` until it is finished by order. The card that asks the customer does so when it is charged, too.
+//! `9901` is `Received` until it is finished by order. The card that asks the customer does so when they pay, too.
 
 use rand::Rng as _;
 use serde_json::{Value, json};
@@ -71,7 +71,7 @@ impl Payment {
         json!({
             "pspReference": self.id, "reference": self.reference, "stage": stage, "manualCapture": self.held,
             "amount": {"value": self.value, "currency": self.currency}, "storedPaymentMethodId": self.token,
-            "captured": self.captured, "refunded": self.refunded, "taken": taken,
+            "captured": self.captured, "refunded": self.refunded, "taken": taken, "returnUrl": self.return_url,
             "page": (self.stage == Stage::Redirected).then(|| format!("/redirect/{}", self.link)),
         })
     }
@@ -145,7 +145,7 @@ fn play(books: &Books, method: &Value, asked: &Asked) -> ChargePlay {
     match asked.value % 10_000 {
         9901 => ChargePlay::Slow,
         ending @ 9902..=9999 => ChargePlay::Decline((ending - 9900).to_string()),
-        _ if cards::asks(method) => ChargePlay::StepUp,
+        _ if asked.present && cards::asks(method) => ChargePlay::StepUp,
         _ => ChargePlay::Approve,
     }
 }
