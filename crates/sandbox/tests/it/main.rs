@@ -6,6 +6,7 @@
 mod adyen;
 mod auth;
 mod channel;
+mod charges;
 mod control;
 mod customers;
 mod faults;
