@@ -173,3 +173,78 @@ async fn a_replaced_card_is_seen() {
     let seen = provider.fetch_method(&cx, TokenRef::new(method)).await.unwrap();
     assert_eq!(seen.display.expiry_year, Some(2040));
 }
+
+/// A customer's saved card, and the fields of a charge of it.
+async fn saved(sandbox: &Sandbox, number: &str) -> Vec<(String, String)> {
+    let (_, customer) = call(sandbox, "POST", "v1/customers", number, &[("name", "Lorem")]).await;
+    let customer = customer["id"].as_str().unwrap().to_owned();
+    let fields = [&SETUP[..], &[("customer", customer.as_str())]].concat();
+    let (_, session) = call(sandbox, "POST", "v1/checkout/sessions", number, &fields).await;
+    let card =
+        billfold_sandbox::CompleteSession { card_number: Some(number.to_owned()), ..Default::default() };
+    let method = sandbox.control().complete(session["id"].as_str().unwrap(), &card).unwrap();
+    let fields = [
+        ("amount", "1099"),
+        ("currency", "eur"),
+        ("customer", &customer),
+        ("payment_method", &method),
+        ("payment_method_types[0]", "card"),
+        ("confirm", "true"),
+        ("return_url", "https://shop.example/back"),
+    ];
+    fields.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec()
+}
+
+async fn charged(
+    sandbox: &Sandbox,
+    key: &str,
+    fields: &[(String, String)],
+    more: &[(&str, &str)],
+) -> (u16, Value) {
+    let mut all: Vec<(&str, &str)> =
+        fields.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    all.retain(|(key, _)| more.iter().all(|(other, _)| other != key));
+    all.extend(more);
+    call(sandbox, "POST", "v1/payment_intents", key, &all).await
+}
+
+#[tokio::test]
+async fn test_cards_and_amounts_decide_what_becomes_of_a_charge() {
+    let sandbox = sandbox().await;
+    let good = saved(&sandbox, "4242424242424242").await;
+    let (status, paid) = charged(&sandbox, "1", &good, &[]).await;
+    assert_eq!((status, &paid["status"], &paid["amount_received"]), (200, &"succeeded".into(), &1099.into()));
+    assert_eq!(charged(&sandbox, "1", &good, &[]).await.1["id"], paid["id"], "one charge for each key");
+    let (status, poor) = charged(&sandbox, "2", &good, &[("amount", "4002")]).await;
+    assert_eq!((status, &poor["error"]["decline_code"]), (402, &"insufficient_funds".into()));
+    assert_eq!(poor["error"]["payment_intent"]["status"], "requires_payment_method");
+    let (_, asks) = charged(&sandbox, "3", &good, &[("amount", "4003")]).await;
+    assert_eq!(asks["status"], "requires_action");
+    let never = saved(&sandbox, "4000000000000341").await;
+    assert_eq!(charged(&sandbox, "4", &never, &[]).await.1["error"]["code"], "card_declined");
+    let always = saved(&sandbox, "4000002760003184").await;
+    let (status, alone) = charged(&sandbox, "5", &always, &[("off_session", "true")]).await;
+    assert_eq!((status, &alone["error"]["code"]), (402, &"authentication_required".into()));
+    assert_eq!(sandbox.control().charges().len(), 5);
+}
+
+#[tokio::test]
+async fn the_customer_confirms_a_charge_on_a_page() {
+    let sandbox = sandbox().await;
+    let fields = saved(&sandbox, "4000002760003184").await;
+    for (key, decision, status) in [("1", "approve", "succeeded"), ("2", "fail", "requires_payment_method")] {
+        let (_, asks) = charged(&sandbox, key, &fields, &[]).await;
+        let page = asks["next_action"]["redirect_to_url"]["url"].as_str().unwrap();
+        let path = page.strip_prefix(sandbox.base_url().as_str()).unwrap();
+        let (_, back) = call(&sandbox, "POST", path, "", &[("decision", decision)]).await;
+        let back: url::Url = back.as_str().unwrap().parse().unwrap();
+        let told: std::collections::BTreeMap<_, _> = back.query_pairs().into_owned().collect();
+        assert_eq!(told["payment_intent"], asks["id"].as_str().unwrap());
+        assert_eq!(told["redirect_status"], if decision == "approve" { "succeeded" } else { "failed" });
+        let path = format!("v1/payment_intents/{}", asks["id"].as_str().unwrap());
+        assert_eq!(call(&sandbox, "GET", &path, "", &[]).await.1["status"], status);
+    }
+    let sent: Vec<String> = sandbox.control().deliveries().into_iter().map(|sent| sent.event).collect();
+    let ends = ["requires_action", "succeeded", "requires_action", "payment_failed"];
+    assert!(sent.ends_with(&ends.map(|end| format!("payment_intent.{end}"))), "{sent:?}");
+}

@@ -12,6 +12,10 @@ use crate::server::{SandboxState, World};
 
 /// Debits end by themselves after this long, instead of days.
 const DEBIT: i64 = 3_000;
+/// Test mode of the real one knows no amounts; these are the sandbox's own, for any card: there is not enough money.
+pub(super) const TOO_MUCH: i64 = 4_002;
+/// The bank asks the customer.
+pub(super) const ASKED_ABOUT: i64 = 4_003;
 /// Currencies without decimals, and those with three of which the last must be 0; the rest have two.
 const NO_DECIMALS: [&str; 15] =
     ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"];
@@ -307,6 +311,10 @@ fn attempt(
 ) -> &'static str {
     let (last4, kind) = (method["card"]["last4"].as_str(), method["type"].as_str().unwrap_or_default());
     let play = match (play, last4) {
+        (ChargePlay::Approve, Some(_)) if payment.number("amount") == ASKED_ABOUT => ChargePlay::StepUp,
+        (ChargePlay::Approve, Some(_)) if payment.number("amount") == TOO_MUCH => {
+            ChargePlay::Decline("insufficient_funds".to_owned())
+        }
         (ChargePlay::Approve, Some(cards::ALWAYS_ASKS)) => ChargePlay::StepUp,
         (ChargePlay::Approve, Some(cards::NEVER_PAYS)) => ChargePlay::Decline("generic_decline".to_owned()),
         (play, _) => play,

@@ -13,6 +13,7 @@ mod faults;
 mod fields;
 mod limits;
 mod pages;
+mod played;
 mod receiver;
 mod record;
 mod rules;
