@@ -188,7 +188,7 @@ async fn saved(sandbox: &Sandbox, number: &str) -> Vec<(String, String)> {
         ("currency", "eur"),
         ("customer", &customer),
         ("payment_method", &method),
-        ("payment_method_types[0]", "card"),
+        ("allowed_payment_method_types[0]", "card"),
         ("confirm", "true"),
         ("return_url", "https://shop.example/back"),
     ];

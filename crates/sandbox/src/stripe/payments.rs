@@ -246,6 +246,7 @@ fn create(world: &World, state: &mut SandboxState, now: i64, call: &Call) -> Res
         "id": id, "object": "payment_intent", "status": "requires_confirmation", "amount": amount,
         "amount_capturable": 0, "amount_received": 0, "currency": currency, "customer": customer,
         "payment_method": token, "payment_method_types": [kind], "capture_method": capture, "created": now / 1000,
+        "confirmation_method": "automatic",
         "client_secret": format!("{id}_secret_{}", new_id("")), "description": fields.get("description"),
         "metadata": fields.metadata("metadata")?, "last_payment_error": null, "next_action": null,
         "latest_charge": null, "livemode": false, "confirmation_method": "automatic",
