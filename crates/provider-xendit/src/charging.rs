@@ -97,9 +97,12 @@ impl ChargeProvider for Xendit {
         }
     }
 
+    /// The gateway's own programs send a key with refunds, which its reference does not mention.
     async fn refund_charge(&self, cx: &CallContext, request: CreateRefund) -> Result<ProviderRefund> {
         let reference = reference(&request.charge)?.to_owned();
-        let call = Call::post("/refunds").json(&map::create_refund(reference, &request)?)?;
+        let call = Call::post("/refunds")
+            .idempotency_key(&cx.idempotency_key)
+            .json(&map::create_refund(reference, &request)?)?;
         let made: Refund = send(self.config(), cx, call).await.map_err(perhaps_made)?;
         map::refund(&made).map_err(|problem| made_something(failure::contradiction(cx, problem)))
     }

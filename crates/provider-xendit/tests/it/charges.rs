@@ -224,7 +224,9 @@ where
     let outcome = call(provider.charging().unwrap(), context("key-1")).await;
     let seen = server.seen().into_iter();
     let line = |seen: crate::scripted::Seen| {
-        (format!("{} {}", seen.method, seen.target), String::from_utf8(seen.body).unwrap())
+        let key = seen.headers.get("idempotency-key").map_or("", |key| key.to_str().unwrap());
+        let line = format!("{} {} {key}", seen.method, seen.target).trim_end().to_owned();
+        (line, String::from_utf8(seen.body).unwrap())
     };
     (seen.map(line).collect(), outcome)
 }
@@ -321,7 +323,7 @@ async fn refunds_are_asked_for_once_and_found_by_either_id() {
     let body = format!(
         r#"{{"payment_request_id":"{REQUEST}","reference_id":"rfd_ours","currency":"PHP","amount":2.50,"reason":"OTHERS"}}"#
     );
-    assert_eq!(seen, [("POST /refunds".to_owned(), body)]);
+    assert_eq!(seen, [("POST /refunds key-1".to_owned(), body)]);
     let made = made.unwrap();
     assert_eq!((made.reference.as_str(), made.status), ("rfd-1", RefundStatus::Processing));
     assert_eq!(made.money, Some(money(250, "PHP")));

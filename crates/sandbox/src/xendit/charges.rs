@@ -51,7 +51,10 @@ pub(super) struct Refund {
     /// In hundredths.
     pub(super) amount: i64,
     pub(super) status: &'static str,
-    pub(super) object: Map<String, Value>,
+    object: Map<String, Value>,
+    /// The request that made it, and its key.
+    pub(super) body: Map<String, Value>,
+    pub(super) key: Option<String>,
     due_at: i64,
 }
 
@@ -208,7 +211,12 @@ impl Charge {
 }
 
 impl Refund {
-    pub(super) fn new(charge: &Charge, amount: i64, body: &Map<String, Value>, now: i64) -> Self {
+    pub(super) fn new(
+        charge: &Charge,
+        amount: i64,
+        (body, key): (Map<String, Value>, Option<String>),
+        now: i64,
+    ) -> Self {
         let id = format!("rfd-{}", Uuid::new_v4());
         let field = |name: &str| body.get(name).cloned().unwrap_or_default();
         let own = json!({
@@ -219,7 +227,7 @@ impl Refund {
         });
         let object = own.as_object().cloned().unwrap_or_default();
         let (account, charge) = (charge.account.clone(), charge.id.clone());
-        Self { account, id, charge, amount, status: "PENDING", object, due_at: now + REFUND }
+        Self { account, id, charge, amount, status: "PENDING", object, body, key, due_at: now + REFUND }
     }
 
     pub(super) fn shown(&self) -> Value {

@@ -30,8 +30,17 @@ async fn create(
 ) -> Result<Response, ApiError> {
     let (account, body) = (account(&headers), parse_body(&body)?);
     validate::refund(&body)?;
+    let key = headers.get("idempotency-key").and_then(|value| value.to_str().ok()).map(str::to_owned);
     world.with(|state, now| {
         let books = &mut state.books.xendit.charges;
+        let before = |refund: &&Refund| refund.account == account && key.is_some() && refund.key == key;
+        if let Some(refund) = books.refunds.iter().find(before) {
+            if refund.body != body {
+                let message = "The idempotency-key has been used with another body";
+                return Err(ApiError::new(400, "IDEMPOTENCY_ERROR", message));
+            }
+            return Ok(Json(refund.shown()).into_response());
+        }
         let id = body.get("payment_request_id").and_then(Value::as_str).unwrap_or_default();
         let refunded = books.refunded(id);
         let charge = books.of(&account, id);
@@ -45,7 +54,7 @@ async fn create(
         let Some(amount) = amount.filter(|amount| *amount <= left) else {
             return Err(ApiError::new(400, "REFUND_AMOUNT_EXCEEDED", "The amount is above what is left"));
         };
-        let refund = Refund::new(&charge, amount, &body, now);
+        let refund = Refund::new(&charge, amount, (body, key), now);
         let shown = refund.shown();
         books.refunds.push(refund);
         Ok(Json(shown).into_response())
