@@ -110,7 +110,11 @@ impl ChargeProvider for Xendit {
     /// Asking about refunds is known from the gateway's own programs and not from its reference: only what is found
     /// is believed, and what is not found tells nothing.
     async fn fetch_refund(&self, cx: &CallContext, refund: RefundRef) -> Result<Lookup<ProviderRefund>> {
-        let ours = |found: &Refund| found.reference_id.as_ref() == Some(&refund.merchant_reference);
+        let Ok(charge) = reference(&refund.charge) else { return Ok(Lookup::CannotTell) };
+        let ours = |found: &Refund| {
+            found.reference_id.as_ref() == Some(&refund.merchant_reference)
+                && found.payment_request_id.as_deref() == Some(charge)
+        };
         let found = match &refund.reference {
             Some(id) if is_plain_id(id) => {
                 let sent = send::<Refund>(self.config(), cx, Call::get(format!("/refunds/{id}"))).await;

@@ -340,7 +340,8 @@ async fn refunds_are_asked_for_once_and_found_by_either_id() {
     let (seen, outcome) = ask(Answer::json(200, &refund), Some("rfd-1")).await;
     assert_eq!(seen[0].0, "GET /refunds/rfd-1");
     assert!(matches!(outcome, Ok(Lookup::Found(_))));
-    let list = json!({"data": [{"id": "rfd-0", "reference_id": "rfd_other"}, refund], "has_more": false});
+    let of_another = json!({"id": "rfd-0", "reference_id": "rfd_ours", "payment_request_id": "pr-2"});
+    let list = json!({"data": [of_another, refund], "has_more": false});
     let (seen, outcome) = ask(Answer::json(200, &list), None).await;
     assert_eq!(seen[0].0, "GET /refunds");
     assert!(matches!(outcome, Ok(Lookup::Found(found)) if found.reference == "rfd-1"));
