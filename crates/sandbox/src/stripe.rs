@@ -44,12 +44,7 @@ static STAGE: Stage = Stage {
     currency: "EUR",
     creation: "/v1/checkout/sessions",
     describes: false,
-    purchases: &[
-        Purchase::pay(1_990),
-        Purchase::alone(499),
-        Purchase { label: "Pay, and confirm with the bank", id: "confirm", ..Purchase::refused(payments::ASKED_ABOUT) },
-        Purchase::refused(payments::TOO_MUCH),
-    ],
+    purchases: &[Purchase::pay(1_990), Purchase::alone(499)],
     offers: &[
         Offer {
             id: "card",

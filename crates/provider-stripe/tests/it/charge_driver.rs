@@ -1,13 +1,26 @@
 //! The sandbox's part that charges, as the contract's trials want it.
 
+use std::sync::Mutex;
+
 use async_trait::async_trait;
 use billfold_core::charge::DeclineClass;
 use billfold_core::money::Money;
 use billfold_sandbox::{ChargePlay as Play, SandboxControl};
 use billfold_testkit::provider::{Booked, Card, ChargeDriver, ChargePlay};
 use serde_json::Value;
+use url::Url;
 
-pub(crate) struct StripeCharges(pub(crate) SandboxControl);
+pub(crate) struct StripeCharges {
+    control: SandboxControl,
+    /// Where a customer's browser was sent last, and of which charge.
+    back: Mutex<Option<(String, Url)>>,
+}
+
+impl StripeCharges {
+    pub(crate) fn new(control: SandboxControl) -> Self {
+        Self { control, back: Mutex::default() }
+    }
+}
 
 /// A code of the gateway's for each class.
 fn code(class: DeclineClass) -> &'static str {
@@ -40,6 +53,10 @@ impl ChargeDriver for StripeCharges {
         None
     }
 
+    fn lacks_return_url(&self) -> Option<&'static str> {
+        None
+    }
+
     fn lacks_returns(&self) -> Option<&'static str> {
         Some("what a bank takes back is a dispute of its own, and the charge stays as it was")
     }
@@ -55,25 +72,41 @@ impl ChargeDriver for StripeCharges {
             ChargePlay::StepUp => Play::StepUp,
             ChargePlay::Slow => Play::Slow,
         };
-        for method in self.0.tokens() {
-            assert!(self.0.play_charges(method["id"].as_str().unwrap(), play.clone()));
+        for method in self.control.tokens() {
+            assert!(self.control.play_charges(method["id"].as_str().unwrap(), play.clone()));
         }
     }
 
     async fn pass_step_up(&self, charge: &str, passes: bool) -> bool {
-        self.0.act_on_charge(charge, passes).is_some()
+        let Some(address) = self.control.act_on_charge(charge, passes) else { return false };
+        *self.back.lock().unwrap() = Some((charge.to_owned(), address.parse().unwrap()));
+        true
+    }
+
+    async fn way_back(&self, charge: &str) -> Option<Url> {
+        let back = self.back.lock().unwrap().clone();
+        back.filter(|(of, _)| of == charge).map(|(_, address)| address)
+    }
+
+    async fn return_url(&self, charge: &str) -> Option<Url> {
+        let booked = self
+            .control
+            .charges()
+            .into_iter()
+            .find(|entry| entry["metadata"]["billfold_charge"] == charge)?;
+        booked["return_url"].as_str()?.parse().ok()
     }
 
     async fn finish(&self, charge: &str, well: bool) -> bool {
-        self.0.finish_charge(charge, well)
+        self.control.finish_charge(charge, well)
     }
 
     async fn finish_refunds(&self) {
-        self.0.finish_refunds();
+        self.control.finish_refunds();
     }
 
     async fn books(&self) -> Vec<Booked> {
-        self.0.charges().iter().map(booked).collect()
+        self.control.charges().iter().map(booked).collect()
     }
 
     fn amounts(&self) -> Vec<&'static str> {

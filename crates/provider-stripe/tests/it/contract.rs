@@ -238,7 +238,7 @@ impl Driver for StripeDriver {
     }
 
     fn charges(&self) -> Option<Arc<dyn ChargeDriver>> {
-        Some(Arc::new(StripeCharges(self.control())))
+        Some(Arc::new(StripeCharges::new(self.control())))
     }
 
     fn is_idempotent(&self) -> bool {

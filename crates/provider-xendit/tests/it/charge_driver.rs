@@ -1,13 +1,26 @@
 //! The sandbox's part that charges, as the contract's trials want it.
 
+use std::sync::Mutex;
+
 use async_trait::async_trait;
 use billfold_core::charge::DeclineClass;
 use billfold_core::money::{Currency, Money};
 use billfold_sandbox::{ChargePlay as Play, SandboxControl};
 use billfold_testkit::provider::{Booked, Card, ChargeDriver, ChargePlay};
 use serde_json::Value;
+use url::Url;
 
-pub(crate) struct XenditCharges(pub(crate) SandboxControl);
+pub(crate) struct XenditCharges {
+    control: SandboxControl,
+    /// Where a customer's browser was sent last, and of which charge.
+    back: Mutex<Option<(String, Url)>>,
+}
+
+impl XenditCharges {
+    pub(crate) fn new(control: SandboxControl) -> Self {
+        Self { control, back: Mutex::default() }
+    }
+}
 
 fn minor(amount: &Value, currency: Currency) -> i64 {
     Money::from_decimal(amount.as_str().unwrap(), currency).unwrap().amount
@@ -33,6 +46,10 @@ impl ChargeDriver for XenditCharges {
         None
     }
 
+    fn lacks_return_url(&self) -> Option<&'static str> {
+        None
+    }
+
     fn lacks_returns(&self) -> Option<&'static str> {
         Some("it documents nothing that takes back a payment which succeeded")
     }
@@ -48,21 +65,33 @@ impl ChargeDriver for XenditCharges {
             ChargePlay::StepUp => Play::StepUp,
             ChargePlay::Slow => Play::Slow,
         };
-        for token in self.0.tokens() {
-            assert!(self.0.play_charges(token["payment_token_id"].as_str().unwrap(), play.clone()));
+        for token in self.control.tokens() {
+            assert!(self.control.play_charges(token["payment_token_id"].as_str().unwrap(), play.clone()));
         }
     }
 
     async fn pass_step_up(&self, charge: &str, passes: bool) -> bool {
-        self.0.act_on_charge(charge, passes).is_some()
+        let Some(address) = self.control.act_on_charge(charge, passes) else { return false };
+        *self.back.lock().unwrap() = Some((charge.to_owned(), address.parse().unwrap()));
+        true
+    }
+
+    async fn way_back(&self, charge: &str) -> Option<Url> {
+        let back = self.back.lock().unwrap().clone();
+        back.filter(|(of, _)| of == charge).map(|(_, address)| address)
+    }
+
+    async fn return_url(&self, charge: &str) -> Option<Url> {
+        let booked = self.control.charges().into_iter().find(|entry| entry["reference"] == charge)?;
+        booked["return_url"].as_str()?.parse().ok()
     }
 
     async fn finish(&self, charge: &str, well: bool) -> bool {
-        self.0.finish_charge(charge, well)
+        self.control.finish_charge(charge, well)
     }
 
     async fn finish_refunds(&self) {
-        self.0.finish_refunds();
+        self.control.finish_refunds();
     }
 
     async fn books(&self) -> Vec<Booked> {
@@ -74,7 +103,7 @@ impl ChargeDriver for XenditCharges {
                 taken: minor(&entry["taken"], currency),
             }
         };
-        self.0.charges().iter().map(booked).collect()
+        self.control.charges().iter().map(booked).collect()
     }
 
     fn amounts(&self) -> Vec<&'static str> {

@@ -201,7 +201,7 @@ impl Driver for XenditDriver {
     }
 
     fn charges(&self) -> Option<Arc<dyn ChargeDriver>> {
-        Some(Arc::new(XenditCharges(self.control())))
+        Some(Arc::new(XenditCharges::new(self.control())))
     }
 
     fn is_idempotent(&self) -> bool {

@@ -13,9 +13,9 @@ use crate::server::{SandboxState, World};
 /// Debits end by themselves after this long, instead of days.
 const DEBIT: i64 = 3_000;
 /// Test mode of the real one knows no amounts; these are the sandbox's own, for any card: there is not enough money.
-pub(super) const TOO_MUCH: i64 = 4_002;
+const TOO_MUCH: i64 = 4_002;
 /// The bank asks the customer.
-pub(super) const ASKED_ABOUT: i64 = 4_003;
+const ASKED_ABOUT: i64 = 4_003;
 /// Currencies without decimals, and those with three of which the last must be 0; the rest have two.
 const NO_DECIMALS: [&str; 15] =
     ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"];
@@ -112,7 +112,7 @@ impl Payment {
         let mut shown = json!({
             "refunded": self.refunded, "taken": self.number("amount_received") - self.refunded,
             "page": (self.object["status"] == "requires_action").then(|| format!("/confirm/{}", self.link)),
-            "method": self.token,
+            "method": self.token, "return_url": self.return_url,
         });
         for field in ["id", "status", "amount", "currency", "amount_received", "metadata"] {
             shown[field] = self.object[field].clone();
@@ -246,7 +246,6 @@ fn create(world: &World, state: &mut SandboxState, now: i64, call: &Call) -> Res
         "id": id, "object": "payment_intent", "status": "requires_confirmation", "amount": amount,
         "amount_capturable": 0, "amount_received": 0, "currency": currency, "customer": customer,
         "payment_method": token, "payment_method_types": [kind], "capture_method": capture, "created": now / 1000,
-        "confirmation_method": "automatic",
         "client_secret": format!("{id}_secret_{}", new_id("")), "description": fields.get("description"),
         "metadata": fields.metadata("metadata")?, "last_payment_error": null, "next_action": null,
         "latest_charge": null, "livemode": false, "confirmation_method": "automatic",

@@ -328,6 +328,7 @@ fn booked(books: &Charges, charge: &Charge) -> Value {
         "amount": decimal(charge.amount, DIGITS), "captured": decimal(charge.captured, DIGITS),
         "refunded": decimal(refunded, DIGITS), "taken": decimal(charge.captured - refunded, DIGITS),
         "page": (charge.status == "REQUIRES_ACTION").then(|| format!("/confirm/{}", charge.link)),
+        "return_url": charge.way_back(),
     })
 }
 
