@@ -1,5 +1,5 @@
 //! Saves payment methods through Stripe: Checkout Sessions in setup mode (hosted page), or SetupIntents whose
-//! client secret the merchant's own page uses.
+//! client secret the merchant's own page uses. Charges what was saved by PaymentIntents.
 //!
 //! Linking this crate registers the provider kind `stripe`:
 //!
@@ -9,7 +9,8 @@
 //!
 //! The rooms: `config` reads the settings table, `client` speaks HTTP with form bodies and `failure` turns what
 //! goes wrong into errors, `wire` holds the gateway's types, `map` and `validate` are pure and convert between
-//! them and core's, `webhook` verifies and reads deliveries, `provider` and `customers` are the calls.
+//! them and core's, `webhook` verifies and reads deliveries, `provider`, `customers` and `charging` are the
+//! calls, `amount` knows the gateway's units and `decline` tells why a charge was refused.
 
 mod amount;
 mod capabilities;

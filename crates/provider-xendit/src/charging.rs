@@ -60,7 +60,8 @@ impl ChargeProvider for Xendit {
         let reference = reference(&charge)?;
         let payment = self.payment_of(cx, &charge, reference).await?;
         let call = Call::post(format!("/v3/payments/{payment}/capture")).version(TOKENS_VERSION);
-        let captured: Payment = send(self.config(), cx, call.json(&map::capture(money)?)?).await?;
+        let call = call.json(&map::capture(money)?)?;
+        let captured: Payment = send(self.config(), cx, call).await.map_err(perhaps_made)?;
         self.paid(cx, &captured, reference).map_err(made_something)
     }
 

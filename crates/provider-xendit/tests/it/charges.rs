@@ -295,6 +295,11 @@ async fn capturing_and_letting_go_is_of_the_payment() {
     );
     let captured = captured.unwrap();
     assert_eq!((captured.reference.as_str(), captured.captured), (REQUEST, Some(525)));
+    for unsure in [Answer::empty(408), Answer::json(409, &json!({"error_code": "DUPLICATE_ERROR"}))] {
+        let (_, outcome) =
+            asked(vec![unsure], async |it, cx| it.capture_charge(&cx, named(), part).await).await;
+        assert_eq!(outcome.unwrap_err().retry(), Retry::OutcomeUnknown, "it may have been captured");
+    }
     let authorized = Answer::json(200, &changed(json!({"status": "AUTHORIZED"})));
     let canceled = Answer::json(200, &paid(json!({"status": "CANCELED", "captures": []})));
     let (seen, outcome) =
