@@ -99,7 +99,7 @@ async fn saved(world: &World) -> PaymentMethodView {
 }
 
 async fn saved_as(world: &World, request: StartSession) -> (Started, String, PaymentMethodView) {
-    let (session, token) = world.save_as(request, Card::One).await;
+    let (session, token) = Box::pin(world.save_as(request, Card::One)).await;
     let method = world.methods(&session).await.pop().expect("a saved method");
     if method.status == PaymentMethodStatus::Pending && !abilities(world).pending_methods {
         assert!(world.driver.activate(&token).await, "a saved method becomes active");

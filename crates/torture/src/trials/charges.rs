@@ -47,23 +47,28 @@ pub(super) async fn kills(plan: Plan, backend: Backend) -> anyhow::Result<Verdic
         lanes.spawn(charge_all(people, next, count, method, seed));
     }
     let watched = over.clone();
-    let ended = tokio::spawn(async move {
-        let mut wanted = Wanted::new();
+    let mut all = JoinSet::new();
+    all.spawn(async move {
+        let mut answered = Ok(Wanted::new());
         while let Some(lane) = lanes.join_next().await {
-            wanted.extend(lane.context("a merchant panicked")??);
+            let lane = lane.context("a merchant panicked").and_then(|lane| lane);
+            answered = answered.and_then(|mut all: Wanted| {
+                all.extend(lane?);
+                anyhow::Ok(all)
+            });
         }
         watched.store(true, Ordering::Relaxed);
-        anyhow::Ok(wanted)
+        answered
     });
     let mut dice = StdRng::seed_from_u64(plan.seed);
     let mut kills = 0;
-    while !over.load(Ordering::Relaxed) && !ended.is_finished() {
+    while !over.load(Ordering::Relaxed) {
         sleep(Duration::from_millis(dice.random_range(20..700))).await;
         here.kill(0)?;
         here.up(0).await?;
         kills += 1;
     }
-    let wanted = ended.await??;
+    let wanted = all.join_next().await.context("nobody charged")???;
     ensure!(wanted.len() == count as usize, "{} of {count} charges were answered", wanted.len());
 
     let began = Instant::now();
