@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, ensure};
 
 const PROVIDER: &str = include_str!("../../crates/testkit/src/reference_http/provider.rs");
+const CHARGING: &str = include_str!("../../crates/testkit/src/reference_http/charging.rs");
 const WEBHOOK: &str = include_str!("../../crates/testkit/src/reference_http/webhook.rs");
 const WIRE: &str = include_str!("../../crates/testkit/src/reference_http/api.rs");
 /// What the reference with this kind of proof passes is what the new provider does.
@@ -42,6 +43,7 @@ tokio.workspace = true
 
 const LIB: &str = r#"//! Saves payment methods through NAME. Linking this crate registers the provider kind `KIND`.
 
+mod charging;
 mod provider;
 mod webhook;
 mod wire;
@@ -132,6 +134,8 @@ fn files(kind: &str) -> Vec<(String, String)> {
         let text = text.replace("HttpProvider", &name).replace("pub(super)", "pub(crate)");
         text.replace("super::api", "crate::wire")
             .replace("super::webhook", "crate::webhook")
+            .replace("super::charging", "crate::charging")
+            .replace("super::provider", "crate::provider")
             .replace("pub fn build(", "pub(crate) fn build(")
     };
     let crate_file = |path: &str, text: String| (format!("crates/provider-{kind}/{path}"), text);
@@ -139,6 +143,7 @@ fn files(kind: &str) -> Vec<(String, String)> {
         crate_file("Cargo.toml", fill(MANIFEST)),
         crate_file("src/lib.rs", fill(LIB)),
         crate_file("src/settings.toml", SETTINGS.to_owned()),
+        crate_file("src/charging.rs", adapt(CHARGING)),
         crate_file("src/provider.rs", adapt(PROVIDER)),
         crate_file("src/webhook.rs", adapt(WEBHOOK).replace("pub enum Proof", "pub(crate) enum Proof")),
         crate_file("src/wire.rs", adapt(WIRE)),

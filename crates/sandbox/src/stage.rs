@@ -38,22 +38,24 @@ pub struct Purchase {
     pub amount: i64,
     /// Whether the shop charges without the customer.
     pub by_merchant: bool,
+    /// Whether the amount means something to the banks of cards alone.
+    pub cards_only: bool,
 }
 
 impl Purchase {
     /// The customer pays so much, in minor units.
     pub(crate) const fn pay(amount: i64) -> Self {
-        Self { id: "pay", label: "Pay", amount, by_merchant: false }
+        Self { id: "pay", label: "Pay", amount, by_merchant: false, cards_only: false }
     }
 
     /// The shop charges so much without the customer, in minor units.
     pub(crate) const fn alone(amount: i64) -> Self {
-        Self { id: "alone", label: "Let the shop charge", amount, by_merchant: true }
+        Self { id: "alone", label: "Let the shop charge", amount, by_merchant: true, cards_only: false }
     }
 
     /// An amount, in minor units, that the bank refuses in test mode.
     pub(crate) const fn refused(amount: i64) -> Self {
-        Self { id: "refused", label: "Pay too much", amount, by_merchant: false }
+        Self { id: "refused", label: "Pay too much", amount, by_merchant: false, cards_only: true }
     }
 }
 

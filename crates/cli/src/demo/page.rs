@@ -21,7 +21,7 @@ li.method:first-child{border-top:0}.what{flex:1;min-width:220px}.what b{display:
 .note{padding:12px 16px;border-radius:10px;background:var(--tint);margin-bottom:22px}.note.wait{background:#fff4d6}
 details summary{cursor:pointer;color:var(--soft)}table{width:100%;border-collapse:collapse;font-size:14px;margin-top:12px}
 td,th{text-align:left;padding:5px 8px;border-bottom:1px solid var(--line);vertical-align:top}code{font-size:13px;word-break:break-all}
-form{margin:0}.empty{color:var(--soft)}";
+li.method button{padding:6px 12px;font-size:14px}form{margin:0}.empty{color:var(--soft)}";
 
 fn page(refresh: bool, body: &Markup) -> String {
     let markup = html! {
@@ -143,6 +143,7 @@ fn row(method: &Value, gateways: &[Counter]) -> Markup {
     let counter = gateways.iter().find(|known| known.name == text(method, "/gateway"));
     // A bank debit can be charged before its mandate is active.
     let usable = matches!(text(method, "/status"), "active" | "pending");
+    let card = text(method, "/kind") == "card";
     let purchases = counter.filter(|_| usable).map_or(&[][..], |counter| counter.stage.purchases);
     let brand =
         method.pointer("/display/brand").and_then(Value::as_str).unwrap_or_else(|| text(method, "/channel"));
@@ -164,7 +165,7 @@ fn row(method: &Value, gateways: &[Counter]) -> Markup {
                     button type="submit" id={ "default-" (id) } { "Make default" }
                 }
             }
-            @for purchase in purchases {
+            @for purchase in purchases.iter().filter(|purchase| card || !purchase.cards_only) {
                 form method="post" action={ "/pay/" (id) "/" (purchase.id) } {
                     button type="submit" id={ (purchase.id) "-" (id) } { (purchase.label) }
                 }
