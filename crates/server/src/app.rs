@@ -100,6 +100,7 @@ impl App {
                 .copied()
                 .map(Duration::from_secs)
                 .collect(),
+            idempotency_lease: Duration::from_secs(config.server.idempotency_lease_seconds.max(1).into()),
             idempotency_retention: Duration::from_secs(u64::from(config.server.idempotency_hours) * 60 * 60),
             endpoint_disable_after: days(config.webhooks.disable_after_days),
             endpoint_delivery_retention: days(config.webhooks.delivery_retention_days),

@@ -90,6 +90,9 @@ pub struct ServerConfig {
     pub metrics: bool,
     /// How long the answers to requests with an idempotency key are kept.
     pub idempotency_hours: u32,
+    /// For how long a request that came with an `Idempotency-Key` is believed to be running, in seconds. Whoever repeats
+    /// it later goes on with what it had stored.
+    pub idempotency_lease_seconds: u32,
 }
 
 /// `[database]`
