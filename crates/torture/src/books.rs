@@ -236,6 +236,14 @@ impl<'a> Books<'a> {
                 problems.push(format!("I13: {reference} is open at the gateway and was never stored"));
                 continue;
             };
+            let named = ours["provider_reference"].as_str();
+            if named.is_some_and(|named| named != field(theirs, "payment_session_id")) {
+                // An attempt that died before its answer; the one after it has another link, and nobody has this one.
+                if field(theirs, "status") == "COMPLETED" {
+                    problems.push(format!("I15: {reference} was completed by a link that nobody was given"));
+                }
+                continue;
+            }
             known += 1;
             let completed = field(theirs, "status") == "COMPLETED";
             if completed != (field(ours, "status") == "completed") {

@@ -179,7 +179,7 @@ pub(crate) enum KeysCommand {
         /// What it is for.
         #[arg(long)]
         name: String,
-        /// What its bearer may do: payments, vault, vault_reveal, erase, webhooks or admin. May be
+        /// What its bearer may do: payments, charge, vault, vault_reveal, erase, webhooks or admin. May be
         /// given several times; payments if left out.
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<String>,

@@ -8,6 +8,7 @@ use billfold_core::Error;
 use billfold_core::capability::{Channel, Trust, Usage};
 use billfold_core::gateway::Gateway;
 use billfold_core::name::GatewayName;
+use billfold_core::provider::{ChargeAbilities, ChargeProvider};
 use billfold_core::routing::Wanted;
 use billfold_core::settings::Mode;
 use serde::Serialize;
@@ -54,6 +55,8 @@ struct GatewayView<'a> {
     remote_deletion: bool,
     usages: [Usage; 4],
     channels: &'a [Channel],
+    /// What it can do with charges; `null` where it charges nothing.
+    charges: Option<&'a ChargeAbilities>,
 }
 
 async fn providers(State(app): State<App>, _caller: Caller) -> Response {
@@ -85,6 +88,7 @@ fn view<'a>(app: &App, gateway: &'a Gateway) -> GatewayView<'a> {
         remote_deletion: capabilities.remote_deletion,
         usages: Usage::ALL,
         channels: &capabilities.channels,
+        charges: gateway.provider.charging().map(ChargeProvider::abilities),
     }
 }
 

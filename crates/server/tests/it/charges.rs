@@ -135,3 +135,14 @@ async fn a_key_that_saves_does_not_charge() {
     app.call("GET", "/v1/charges").key(&key).send().await.ok(200);
     assert!(app.gateway.ledger().is_empty());
 }
+
+#[tokio::test]
+async fn a_gateway_says_what_it_can_do_with_charges() {
+    let app = TestApp::new().await;
+    let gateways = app.get("/v1/gateways").await.ok(200);
+    let charges = &rows(&gateways)[0]["charges"];
+    for ability in ["partial_capture", "cancel", "refunds", "partial_refunds", "lookup"] {
+        assert_eq!(charges[ability], true, "{ability}: {charges}");
+    }
+    assert_eq!(charges["manual_capture"], json!(["card"]));
+}
