@@ -144,5 +144,5 @@ async fn a_gateway_says_what_it_can_do_with_charges() {
     for ability in ["partial_capture", "cancel", "refunds", "partial_refunds", "lookup"] {
         assert_eq!(charges[ability], true, "{ability}: {charges}");
     }
-    assert_eq!(charges["manual_capture"], json!(["card"]));
+    assert_eq!(charges["manual_capture"], json!(["card", "wallet", "bank_debit"]));
 }
