@@ -31,7 +31,7 @@ pub struct Booked {
     pub taken: i64,
 }
 
-/// A local gateway that charges. What it cannot play it says in [`ChargeDriver::plays`], and the trials that need it
+/// A local gateway that charges. What it cannot play it says in [`ChargeDriver::lacks`], and the trials that need it
 /// are listed as ignored.
 #[async_trait]
 pub trait ChargeDriver: Send + Sync {
