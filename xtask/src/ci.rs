@@ -207,6 +207,8 @@ fn docs(root: &Path) -> anyhow::Result<()> {
 /// Licences, bans and sources need no network. Advisories need a database that a closed network
 /// does not have: they are checked where it is at hand, and said to be unchecked where it is not.
 fn deny(root: &Path) -> anyhow::Result<()> {
+    // What other systems would link is looked at as well; a new machine has not fetched it.
+    cargo(root, &["fetch", "--locked"])?;
     cargo(root, &["deny", "--offline", "check", "licenses", "bans", "sources"])?;
     let advisories =
         Command::new("cargo").args(["deny", "check", "advisories"]).current_dir(root).output()?;
