@@ -35,6 +35,7 @@ hex.workspace = true
 http.workspace = true
 serde.workspace = true
 serde_json.workspace = true
+url.workspace = true
 
 [dev-dependencies]
 billfold-testkit.workspace = true
