@@ -1,11 +1,14 @@
 //! The customer's browser comes back. Nothing that it says is believed; it is a reason to ask.
 
+use std::fmt::Display;
+
 use url::Url;
 
 use super::start::nonce_hash;
 use super::{MAX_ROUNDS, contended};
 use crate::billfold::Billfold;
 use crate::error::{Error, ErrorKind, Result};
+use crate::gateway::Gateway;
 use crate::id::SessionId;
 use crate::provider::{ReturnRequest, SessionRef};
 use crate::secret::constant_time_eq;
@@ -21,15 +24,15 @@ impl Billfold {
     /// an unknown session or a wrong nonce, [`ErrorKind::Gone`] for a used one.
     pub async fn on_return(&self, id: SessionId, nonce: &str, request: ReturnRequest) -> Result<Url> {
         let session = self.store().session_of_any_tenant(id).await?;
-        let expected = session.as_ref().map_or_else(|| vec![0; 32], |session| session.nonce_hash.clone());
-        let equal = constant_time_eq(&expected, &nonce_hash(id, nonce));
-        let session = session.filter(|_| equal).ok_or_else(|| Error::not_found("return address"))?;
+        let proven = proves(session.as_ref().map(|session| &*session.nonce_hash), id, nonce);
+        let session = session.filter(|_| proven).ok_or_else(|| Error::not_found("return address"))?;
         if session.details.returned_at.is_some() {
             return Err(used());
         }
         let session = if session.status.is_final() { session } else { self.ask(session, &request).await };
         let session = if session.status.is_final() { self.use_up(session).await? } else { session };
-        Ok(merchant_address(&session))
+        let status = session.status.as_str();
+        Ok(with_outcome(session.details.return_url, "session_id", id, status))
     }
 
     /// Asks the gateway; when it cannot be asked now, the webhook or the sweeper will tell.
@@ -47,9 +50,7 @@ impl Billfold {
         let gateway = self.gateway_of(&session.tenant, &session.gateway)?;
         let Some(reference) = session.provider_reference.clone() else { return Ok(session.clone()) };
         let mut target = SessionRef::new(reference);
-        // A provider that panics over a query must not keep the customer from the merchant.
-        let hint = gateway.contain("read_return", || gateway.provider.read_return(request));
-        target.evidence = hint.unwrap_or_default().evidence;
+        target.evidence = evidence(gateway, request);
         let cx = gateway.context(self.clock(), session.id.to_string());
         let observed = gateway.guard("fetch_session", gateway.provider.fetch_session(&cx, target)).await?;
         self.settle(gateway, session.clone(), observed, Via::Return).await
@@ -77,11 +78,20 @@ pub(super) fn used() -> Error {
     Error::new(ErrorKind::Gone, "this return address was already used")
 }
 
-fn merchant_address(session: &Session) -> Url {
-    let mut address = session.details.return_url.clone();
-    address
-        .query_pairs_mut()
-        .append_pair("session_id", &session.id.to_string())
-        .append_pair("status", session.status.as_str());
+/// Whether a nonce is that of a return address. One that does not exist is compared as well.
+pub(super) fn proves(expected: Option<&[u8]>, id: impl Display, nonce: &str) -> bool {
+    constant_time_eq(expected.unwrap_or(&[0; 32]), &nonce_hash(id, nonce))
+}
+
+/// What the browser brought for the gateway to judge. A provider that panics over a query must not keep the customer
+/// from the merchant.
+pub(super) fn evidence(gateway: &Gateway, request: &ReturnRequest) -> Option<String> {
+    let hint = gateway.contain("read_return", || gateway.provider.read_return(request));
+    hint.unwrap_or_default().evidence
+}
+
+/// The merchant's address, with the object that the customer comes back from and how it stands.
+pub(super) fn with_outcome(mut address: Url, key: &str, id: impl Display, status: &str) -> Url {
+    address.query_pairs_mut().append_pair(key, &id.to_string()).append_pair("status", status);
     address
 }

@@ -267,7 +267,8 @@ impl Billfold {
             changed.expires_at = observed.expires_at.unwrap_or(changed.expires_at);
             let mut changes = Changes::default();
             if let Some(next) = next.as_ref().filter(|_| !changed.status.is_final()) {
-                let record = self.seal_next(&session, next).await?;
+                let (owner, object) = (session.customer_id.to_string(), session.id.to_string());
+                let record = self.seal_next(&session.tenant, &owner, &object, next).await?;
                 changed.next = Some(record.id);
                 changes.vault.push(Write::Insert(record));
             }
@@ -337,10 +338,15 @@ impl Billfold {
         Ok(SessionView::new(session, next))
     }
 
-    async fn seal_next(&self, session: &Session, next: &StoredNext) -> Result<VaultRecord> {
-        let (owner, object) = (session.customer_id.to_string(), session.id.to_string());
-        let kind = sealed_kind::NEXT_ACTION;
-        let place = Place { tenant: &session.tenant, owner: &owner, kind, object: &object };
+    /// What the customer `owner` has to do for the session or charge `object`, as [`Self::open_next`] reads it.
+    pub(super) async fn seal_next(
+        &self,
+        tenant: &TenantId,
+        owner: &str,
+        object: &str,
+        next: &StoredNext,
+    ) -> Result<VaultRecord> {
+        let place = Place { tenant, owner, kind: sealed_kind::NEXT_ACTION, object };
         self.vault().seal_json(place, next).await
     }
 

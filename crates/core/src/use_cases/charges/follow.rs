@@ -14,10 +14,8 @@ use crate::money::Money;
 use crate::provider::{
     Lookup, ProviderCharge, ProviderChargeStatus, ProviderRefund, RefundRef, ReturnRequest, SignedCharge,
 };
-use crate::secret::constant_time_eq;
 use crate::session::Via;
 use crate::store::{Changes, Commit, Write};
-use crate::use_cases::start::nonce_hash;
 use crate::use_cases::{returns, side_by_side};
 
 impl Billfold {
@@ -224,9 +222,8 @@ impl Billfold {
     /// nonce is used up by the first return that finds the charge over.
     pub async fn on_charge_return(&self, id: ChargeId, nonce: &str, request: ReturnRequest) -> Result<Url> {
         let charge = self.store().charge_of_any_tenant(id).await?;
-        let expected = charge.as_ref().map_or_else(|| vec![0; 32], |charge| charge.nonce_hash.clone());
-        let equal = constant_time_eq(&expected, &nonce_hash(id, nonce));
-        let charge = charge.filter(|_| equal).ok_or_else(|| Error::not_found("return address"))?;
+        let proven = returns::proves(charge.as_ref().map(|charge| &*charge.nonce_hash), id, nonce);
+        let charge = charge.filter(|_| proven).ok_or_else(|| Error::not_found("return address"))?;
         if charge.details.returned_at.is_some() {
             return Err(returns::used());
         }
@@ -235,15 +232,13 @@ impl Billfold {
         let charge = if charge.status.is_final() { self.use_up_charge(charge).await? } else { charge };
         let address = charge.details.return_url.clone();
         let address = address.ok_or_else(|| Error::new(ErrorKind::Gone, "this charge leads nowhere"))?;
-        Ok(with_charge(address, &charge))
+        Ok(returns::with_outcome(address, "charge_id", id, charge.status.as_str()))
     }
 
     async fn ask_on_return(&self, charge: Charge, request: &ReturnRequest) -> Charge {
         let asked = async {
             let gateway = self.gateway_of(&charge.tenant, &charge.gateway)?;
-            // A provider that panics over a query must not keep the customer from the merchant.
-            let hint = gateway.contain("read_return", || gateway.provider.read_return(request));
-            let evidence = hint.unwrap_or_default().evidence;
+            let evidence = returns::evidence(gateway, request);
             self.refresh_charge(gateway, charge.clone(), evidence, Via::Return).await
         };
         match asked.await {
@@ -272,12 +267,4 @@ impl Billfold {
         }
         Err(contended())
     }
-}
-
-fn with_charge(mut address: Url, charge: &Charge) -> Url {
-    address
-        .query_pairs_mut()
-        .append_pair("charge_id", &charge.id.to_string())
-        .append_pair("status", charge.status.as_str());
-    address
 }

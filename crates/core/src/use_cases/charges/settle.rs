@@ -15,7 +15,6 @@ use crate::provider::{ProviderCharge, ProviderChargeStatus, ProviderRefund};
 use crate::session::Via;
 use crate::store::{Changes, Commit, Write};
 use crate::use_cases::start::stored_next;
-use crate::vault::Place;
 
 impl Billfold {
     /// Brings a charge to where the gateway says that it is. `observed` must come from the gateway itself. Returns
@@ -79,9 +78,7 @@ impl Billfold {
         }
         if let Some(next) = observed.next.as_ref().filter(|_| waits) {
             let (owner, object) = (settled.customer_id.to_string(), settled.id.to_string());
-            let kind = crate::use_cases::sealed_kind::NEXT_ACTION;
-            let place = Place { tenant: &settled.tenant, owner: &owner, kind, object: &object };
-            let record = self.vault().seal_json(place, &stored_next(next)).await?;
+            let record = self.seal_next(&settled.tenant, &owner, &object, &stored_next(next)).await?;
             settled.next = Some(record.id);
             changes.vault.push(Write::Insert(record));
         }
