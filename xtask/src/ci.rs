@@ -82,8 +82,9 @@ pub(crate) fn torture(root: &Path, quick: bool, more: &[String]) -> anyhow::Resu
 }
 
 /// Runs a measurement that was built.
-pub(crate) fn run_bench(root: &Path, name: &str) -> anyhow::Result<()> {
-    execute(Command::new(root.join("target/release/billfold-bench")).arg(name).current_dir(root))
+pub(crate) fn run_bench(root: &Path, name: &str, database: Option<&str>) -> anyhow::Result<()> {
+    let mut bench = Command::new(root.join("target/release/billfold-bench"));
+    execute(bench.arg(name).args(database).current_dir(root))
 }
 
 /// The provider that stands outside the workspace builds, keeps the contract, and is in its program. What both

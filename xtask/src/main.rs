@@ -78,6 +78,8 @@ enum Command {
     Bench {
         /// Which.
         name: String,
+        /// On this database only: `sqlite` or `postgres`.
+        database: Option<String>,
     },
 }
 
@@ -93,13 +95,13 @@ fn main() -> ExitCode {
         Command::Fuzz { target, runs, seconds } => fuzz::run(&root, target.as_deref(), runs, seconds),
         Command::Peers { write } => peers::run(&root, write),
         Command::Figures => figures::run(&root),
-        Command::Bench { name } => {
+        Command::Bench { name, database } => {
             // The program itself as well, for measurements that run it as a whole.
             ci::cargo(
                 &root,
                 &["build", "--locked", "--release", "-p", "billfold-cli", "-p", "billfold-bench"],
             )
-            .and_then(|()| ci::run_bench(&root, &name))
+            .and_then(|()| ci::run_bench(&root, &name, database.as_deref()))
         }
     };
     match outcome {

@@ -25,8 +25,16 @@ impl Client {
     }
 
     pub(crate) async fn post(&mut self, path: &str, body: &str) -> anyhow::Result<String> {
+        self.send_json("POST", path, body).await
+    }
+
+    pub(crate) async fn put(&mut self, path: &str, body: &str) -> anyhow::Result<String> {
+        self.send_json("PUT", path, body).await
+    }
+
+    async fn send_json(&mut self, method: &str, path: &str, body: &str) -> anyhow::Result<String> {
         let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
              content-length: {}\r\n\r\n{body}",
             self.key,
             body.len()

@@ -52,7 +52,7 @@ fn id(number: u64) -> String {
     format!("vlt_{number:032x}")
 }
 
-/// SQLite has one writer, so more clients do not insert faster; readers have a connection each.
+/// SQLite has one writer, so more clients do not insert faster; readers have a connection and a thread each.
 pub(crate) async fn sqlite(folder: &Path) -> anyhow::Result<Floor> {
     let path = folder.join("floor.db");
     let open = {
@@ -80,11 +80,10 @@ pub(crate) async fn sqlite(folder: &Path) -> anyhow::Result<Floor> {
     });
     let inserts = inserts.await??;
     let mut readers = tokio::task::JoinSet::new();
+    let conns = (0..CLIENTS).map(|_| open()).collect::<anyhow::Result<Vec<_>>>()?;
     let began = Instant::now();
-    for reader in 0..2_u64 {
-        let open = open.clone();
+    for (reader, mut conn) in (0_u64..).zip(conns) {
         readers.spawn_blocking(move || -> anyhow::Result<u64> {
-            let mut conn = open()?;
             let mut done = 0;
             while began.elapsed() < MEASURED {
                 let wanted = id((done * 7919 + reader) % ROWS);
@@ -115,7 +114,7 @@ fn insert(conn: &mut SqliteConnection, number: u64) -> anyhow::Result<()> {
             r::kind.eq("bank_account"),
             r::object.eq(""),
             r::key_id.eq("00000000000000000000000000000000"),
-            r::suite.eq(1_i64),
+            r::suite.eq(3_i64),
             r::fingerprint.eq(fingerprint),
             r::sealed.eq(vec![7_u8; 308]),
             r::metadata.eq("{}"),

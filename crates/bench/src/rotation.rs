@@ -15,24 +15,31 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use crate::Databases;
 use crate::client::Client;
 
 const ROUNDS: u64 = 20;
 const KILLS: u64 = 10;
 const WRITERS: u64 = 4;
+/// How many values each of them makes in a round.
+const VALUES: usize = 250;
 const SEED: u64 = 0x6269_6c6c_666f_6c64;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(crate) fn measure_all() -> anyhow::Result<()> {
+pub(crate) fn measure(databases: Databases<'_>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         println!("seed {SEED:#x}");
-        let folder = tempfile::tempdir()?;
-        story("SQLite", folder.path(), &format!("sqlite://{}/vault.db", folder.path().display())).await?;
-        let folder = tempfile::tempdir()?;
-        match ThrowAwayPostgres::database().await {
-            Some(database) => story("PostgreSQL", folder.path(), &database.url).await?,
-            None => println!("PostgreSQL: SKIPPED, no server is installed"),
+        if databases.has("SQLite") {
+            let folder = tempfile::tempdir()?;
+            story("SQLite", folder.path(), &format!("sqlite://{}/vault.db", folder.path().display())).await?;
+        }
+        if databases.has("PostgreSQL") {
+            let folder = tempfile::tempdir()?;
+            match ThrowAwayPostgres::database().await {
+                Some(database) => story("PostgreSQL", folder.path(), &database.url).await?,
+                None => println!("PostgreSQL: SKIPPED, no server is installed"),
+            }
         }
         Ok(())
     })
@@ -61,7 +68,7 @@ async fn story(name: &str, folder: &Path, database: &str) -> anyhow::Result<()> 
     let issued =
         here.json(&["keys", "create", "--name", "load", "--scope", "vault", "--scope", "vault_reveal"])?;
     let key = text(&issued, "secret")?;
-    let (mut written, mut kills) = (BTreeMap::new(), 0);
+    let (mut written, mut kills, mut writes) = (BTreeMap::new(), 0, 0);
     for round in 1..=ROUNDS {
         let next = here.new_root(round)?;
         here.configure(&next, Some(&root))?;
@@ -80,7 +87,9 @@ async fn story(name: &str, folder: &Path, database: &str) -> anyhow::Result<()> 
         }
         stop.store(true, Ordering::Relaxed);
         while let Some(wrote) = writers.join_next().await {
-            written.extend(wrote??);
+            let (values, times) = wrote??;
+            written.extend(values);
+            writes += times;
         }
         // What the writers made while the jobs were running is left for a last run.
         here.json(&["vault", "rotate-root"])?;
@@ -105,7 +114,7 @@ async fn story(name: &str, folder: &Path, database: &str) -> anyhow::Result<()> 
         .filter_map(|count| count["keys"].as_i64())
         .sum();
     println!(
-        "figure 22: {name}: {ROUNDS} root and {ROUNDS} data rotations, {kills} kills, N={} values: {} opened, {wrong} wrong, \
+        "figure 22: {name}: {ROUNDS} root and {ROUNDS} data rotations, {kills} kills, N={} values, {writes} writes: {} opened, {wrong} wrong, \
          {} to wrap, {} to seal, {superseded} superseded keys left",
         written.len(),
         verified["opened"],
@@ -120,25 +129,36 @@ async fn story(name: &str, folder: &Path, database: &str) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Puts values of new and known owners until it is told to stop; what was answered with success is noted.
+/// Puts values of new and known owners, then replaces them, until it is told to stop; what was answered with success is
+/// noted. A writer that went on making values would make the jobs longer, and longer jobs more values.
 async fn write(
     port: u16,
     key: String,
     seed: u64,
     stop: Arc<AtomicBool>,
-) -> anyhow::Result<BTreeMap<String, String>> {
+) -> anyhow::Result<(BTreeMap<String, String>, usize)> {
     let mut client = Client::connect(port, &key).await?;
-    let mut written = BTreeMap::new();
-    let mut number = 0_u64;
+    let (mut written, mut ids) = (BTreeMap::new(), Vec::new());
+    let mut number = 0_usize;
     while !stop.load(Ordering::Relaxed) {
-        let (owner, value) = (number % 25, format!("{seed}-{number}"));
-        let body = format!(r#"{{"owner":"owner-{owner}","kind":"note","value":"{value}"}}"#);
-        let answer: Value = serde_json::from_str(&client.post("/v1/vault/records", &body).await?)?;
-        written.insert(text(&answer, "id")?, value);
+        let value = format!("{seed}-{number}");
+        let answer = if number < VALUES {
+            let owner = number % 25;
+            let body = format!(r#"{{"owner":"owner-{owner}","kind":"note","value":"{value}"}}"#);
+            client.post("/v1/vault/records", &body).await?
+        } else {
+            let id: &String = ids.get(number % VALUES).context("no value")?;
+            client.put(&format!("/v1/vault/records/{id}"), &format!(r#"{{"value":"{value}"}}"#)).await?
+        };
+        let id = text(&serde_json::from_str::<Value>(&answer)?, "id")?;
+        if number < VALUES {
+            ids.push(id.clone());
+        }
+        written.insert(id, value);
         number += 1;
         sleep(Duration::from_millis(3)).await;
     }
-    Ok(written)
+    Ok((written, number))
 }
 
 async fn reread(port: u16, key: &str, written: &BTreeMap<String, String>) -> anyhow::Result<usize> {

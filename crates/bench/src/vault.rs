@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::Databases;
 use crate::client::Client;
 use crate::floor::{self, Floor};
 use crate::load::{CLIENTS, Rate, run};
@@ -27,26 +28,26 @@ use crate::load::{CLIENTS, Rate, run};
 const VALUES_PER_OWNER: u64 = 8;
 const SEALED: Duration = Duration::from_secs(2);
 
-pub(crate) fn measure_all() -> anyhow::Result<()> {
+pub(crate) fn measure(databases: Databases<'_>) -> anyhow::Result<()> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let folder = tempfile::tempdir()?;
         println!("{CLIENTS} clients, 256-byte values, one value in {VALUES_PER_OWNER} of a new owner\n");
         let crypto = seal_and_open().await?;
-        let sqlite = floor::sqlite(folder.path()).await?;
-        report(
-            "SQLite",
-            sqlite,
-            measure(&format!("sqlite://{}/vault.db", folder.path().display())).await?,
-            crypto,
-        );
-        match ThrowAwayPostgres::database().await {
-            Some(database) => {
-                let floor = floor::postgres(&database.url).await?;
-                report("PostgreSQL", floor, measure(&database.url).await?, crypto);
+        if databases.has("SQLite") {
+            let floor = floor::sqlite(folder.path()).await?;
+            let url = format!("sqlite://{}/vault.db", folder.path().display());
+            report("SQLite", floor, serve(&url).await?, crypto);
+        }
+        if databases.has("PostgreSQL") {
+            match ThrowAwayPostgres::durable().await {
+                Some((_cluster, database)) => {
+                    let floor = floor::postgres(&database.url).await?;
+                    report("PostgreSQL", floor, serve(&database.url).await?, crypto);
+                }
+                None => println!("PostgreSQL: NOT MEASURED, no server is installed"),
             }
-            None => println!("PostgreSQL: NOT MEASURED, no server is installed"),
         }
         Ok(())
     })
@@ -62,6 +63,8 @@ struct Crypto {
 struct Served {
     puts: Rate,
     gets: Rate,
+    /// Requests that need neither a key nor the database: what HTTP alone allows.
+    empty: Rate,
 }
 
 fn report(name: &str, floor: Floor, served: Served, crypto: Crypto) {
@@ -83,9 +86,14 @@ fn report(name: &str, floor: Floor, served: Served, crypto: Crypto) {
     );
     println!("  raw select                     {:>9} /s", floor.selects.per_second());
     println!(
-        "  GET /v1/vault/records/{{id}}     {:>9} /s   {} % of the floor (gate: 50 %)\n",
+        "  GET /v1/vault/records/{{id}}     {:>9} /s   {} % of the floor (gate: 50 %)",
         served.gets.per_second(),
         served.gets.percent_of(floor.selects)
+    );
+    println!(
+        "  GET /healthz, without database {:>9} /s   {} % of the floor\n",
+        served.empty.per_second(),
+        served.empty.percent_of(floor.selects)
     );
 }
 
@@ -111,7 +119,7 @@ async fn seal_and_open() -> anyhow::Result<Crypto> {
     Ok(Crypto { seal, open: Rate::new(count, began.elapsed()) })
 }
 
-async fn measure(database: &str) -> anyhow::Result<Served> {
+async fn serve(database: &str) -> anyhow::Result<Served> {
     let root = LocalWrapper::generate(&SystemEntropy)?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let port = listener.local_addr()?.port();
@@ -132,19 +140,15 @@ async fn measure(database: &str) -> anyhow::Result<Served> {
     tasks.spawn(app.serve(listener, stop.clone()));
     tasks.close();
 
-    let mut clients = Vec::new();
-    for _ in 0..CLIENTS {
-        clients.push(Client::connect(port, &key).await?);
-    }
-    let served = serve_all(clients, port, &key).await;
+    let served = serve_all(port, &key).await;
     stop.cancel();
     tasks.wait().await;
     served
 }
 
-async fn serve_all(clients: Vec<Client>, port: u16, key: &str) -> anyhow::Result<Served> {
+async fn serve_all(port: u16, key: &str) -> anyhow::Result<Served> {
     let numbers = Arc::new(AtomicU64::new(0));
-    let puts = run(clients, move |mut client: Client| {
+    let puts = run(connected(port, key).await?, move |mut client: Client| {
         let number = numbers.fetch_add(1, Ordering::Relaxed);
         async move {
             put(&mut client, number).await?;
@@ -159,12 +163,8 @@ async fn serve_all(clients: Vec<Client>, port: u16, key: &str) -> anyhow::Result
         ids.push(put(&mut client, u64::MAX / 2 + number).await?);
     }
     let ids = Arc::new(ids);
-    let mut clients = Vec::new();
-    for _ in 0..CLIENTS {
-        clients.push(Client::connect(port, key).await?);
-    }
     let next = Arc::new(AtomicU64::new(0));
-    let gets = run(clients, move |mut client: Client| {
+    let gets = run(connected(port, key).await?, move |mut client: Client| {
         let ids = ids.clone();
         let at = usize::try_from(next.fetch_add(7919, Ordering::Relaxed)).unwrap_or(0) % ids.len();
         async move {
@@ -172,7 +172,20 @@ async fn serve_all(clients: Vec<Client>, port: u16, key: &str) -> anyhow::Result
             Ok(client)
         }
     });
-    Ok(Served { puts, gets: gets.await? })
+    let gets = gets.await?;
+    let empty = run(connected(port, key).await?, |mut client: Client| async move {
+        client.get("/healthz").await?;
+        Ok(client)
+    });
+    Ok(Served { puts, gets, empty: empty.await? })
+}
+
+async fn connected(port: u16, key: &str) -> anyhow::Result<Vec<Client>> {
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        clients.push(Client::connect(port, key).await?);
+    }
+    Ok(clients)
 }
 
 async fn put(client: &mut Client, number: u64) -> anyhow::Result<String> {

@@ -22,6 +22,7 @@ pub(crate) use sandbox::settings_toml;
 pub(crate) use serve::told_to_stop;
 
 use crate::args::{Args, Command, KeysCommand};
+use crate::output;
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let global = args.global;
@@ -36,7 +37,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Providers => config::providers(&global),
         Command::Completions { shell } => {
             let mut command = Args::command();
-            clap_complete::generate(shell, &mut command, "billfold", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "billfold", &mut script);
+            output::bytes(&script);
             Ok(())
         }
         Command::Keys(KeysCommand::GenerateRoot) => crate::root_key::generate(&global),

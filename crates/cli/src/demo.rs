@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::{DemoArgs, Global};
 use crate::commands::told_to_stop;
+use crate::output;
 use world::World;
 
 pub(crate) async fn run(global: &Global, args: DemoArgs) -> anyhow::Result<()> {
@@ -28,13 +29,13 @@ pub(crate) async fn run(global: &Global, args: DemoArgs) -> anyhow::Result<()> {
         world.shutdown().await;
         return outcome;
     }
-    println!("Open this in your browser:\n\n    http://{address}/\n");
-    eprintln!("the server:  {}   (API key {})", world.server, world.api_key);
+    output::say!("Open this in your browser:\n\n    http://{address}/\n");
+    output::tell!("the server:  {}   (API key {})", world.server, world.api_key);
     for gateway in &world.gateways {
         let (name, url) = (gateway.name(), gateway.sandbox.base_url());
-        eprintln!("{name:<12} {url}   (everything it received: {url}_sandbox/requests)");
+        output::tell!("{name:<12} {url}   (everything it received: {url}_sandbox/requests)");
     }
-    eprintln!("Ctrl-C ends the demo.");
+    output::tell!("Ctrl-C ends the demo.");
     told_to_stop().await;
     stop.cancel();
     serving.await?;

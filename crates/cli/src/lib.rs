@@ -2,6 +2,8 @@
 //!
 //! A program with further providers is three lines: name their crates, and call [`main`].
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod args;
 mod client;
 mod commands;
@@ -28,13 +30,14 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::from(error)),
     };
-    match runtime.block_on(commands::run(args)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
+    match (runtime.block_on(commands::run(args)), output::unprinted()) {
+        (Ok(()), None) => ExitCode::SUCCESS,
+        (Ok(()), Some(error)) => failed(&anyhow::anyhow!("standard output: {error}")),
+        (Err(error), _) => failed(&error),
     }
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    output::tell!("error: {error:#}");
     ExitCode::FAILURE
 }

@@ -19,7 +19,7 @@ pub(crate) fn generate(global: &Global) -> anyhow::Result<()> {
     if global.json {
         output::json(&json!({"root_key": key.expose_secret()}));
     } else {
-        println!("{}", key.expose_secret());
+        output::say!("{}", key.expose_secret());
     }
     Ok(())
 }
@@ -32,11 +32,11 @@ pub(crate) fn init(global: &Global, file: &Path) -> anyhow::Result<()> {
         output::json(&json!({"root_key_file": file}));
         return Ok(());
     }
-    println!("a new root key is in {}, which only you can read", file.display());
+    output::say!("a new root key is in {}, which only you can read", file.display());
     let path = toml::Value::String(file.to_string_lossy().into_owned());
-    println!("\nIn billfold.toml:\n\n[vault]\nroot_key_file = {path}\n");
-    println!("Keep a copy in a safe place, and not in the same backup as the database:");
-    println!("what is sealed opens with nothing else.");
+    output::say!("\nIn billfold.toml:\n\n[vault]\nroot_key_file = {path}\n");
+    output::say!("Keep a copy in a safe place, and not in the same backup as the database:");
+    output::say!("what is sealed opens with nothing else.");
     Ok(())
 }
 

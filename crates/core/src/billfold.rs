@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use url::Url;
 
+use crate::budget::Budgets;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::erasure::ErasureLedger;
@@ -42,6 +43,7 @@ struct Inner {
     development: bool,
     ledger: Option<Arc<dyn ErasureLedger>>,
     known_keys: KnownKeys,
+    budgets: Budgets,
 }
 
 /// Puts a [`Billfold`] together.
@@ -58,6 +60,7 @@ pub struct BillfoldBuilder {
     ledger: Option<Arc<dyn ErasureLedger>>,
     api_key_cache: Duration,
     sender: Option<Arc<dyn WebhookSender>>,
+    background_calls: BTreeMap<GatewayName, u32>,
 }
 
 impl Billfold {
@@ -77,6 +80,7 @@ impl Billfold {
             ledger: None,
             api_key_cache: Duration::from_secs(1),
             sender: None,
+            background_calls: BTreeMap::new(),
         }
     }
 
@@ -178,6 +182,26 @@ impl Billfold {
         self.inner.development
     }
 
+    pub(crate) fn budgets(&self) -> &Budgets {
+        &self.inner.budgets
+    }
+
+    /// Calls a gateway. One that asks to slow down is left alone in the background until then.
+    pub(crate) async fn call<T>(
+        &self,
+        gateway: &Gateway,
+        call: &'static str,
+        future: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let outcome = gateway.guard(call, future).await;
+        if let Err(error) = &outcome
+            && let Some(until) = self.budgets().of(&gateway.name).and_then(|it| it.hear(error, self.now()))
+        {
+            tracing::warn!(gateway = %gateway.name, %until, "the gateway asks to slow down; background calls wait");
+        }
+        outcome
+    }
+
     pub(crate) fn gateway_named(&self, name: &GatewayName) -> Option<&Gateway> {
         self.inner.gateways.get(name)
     }
@@ -247,6 +271,13 @@ impl BillfoldBuilder {
         self
     }
 
+    /// Asks one gateway in the background so many times in a second, and not as many as
+    /// [`Schedule::background_calls_per_second`] says; 0 for any number.
+    pub fn background_calls_per_second(mut self, gateway: GatewayName, calls: u32) -> Self {
+        self.background_calls.insert(gateway, calls);
+        self
+    }
+
     /// The finished value. Two gateways of one name are a configuration error, and so are rules that cannot work.
     pub fn build(self) -> Result<Billfold> {
         let mut gateways = BTreeMap::new();
@@ -264,6 +295,8 @@ impl BillfoldBuilder {
         if self.public_url.cannot_be_a_base() {
             return Err(Error::new(ErrorKind::Configuration, "the public URL must be an http or https URL"));
         }
+        let usual = self.schedule.background_calls_per_second;
+        let budgets = Budgets::new(gateways.keys(), usual, &self.background_calls, &self.clock);
         let inner = Inner {
             store: self.store,
             vault: self.vault,
@@ -279,6 +312,7 @@ impl BillfoldBuilder {
             development: self.development,
             ledger: self.ledger,
             known_keys: KnownKeys::new(self.api_key_cache),
+            budgets,
         };
         Ok(Billfold { inner: Arc::new(inner) })
     }

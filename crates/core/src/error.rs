@@ -8,6 +8,9 @@ use std::time::Duration;
 /// The result of a use case or a provider call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Characters of a message that a provider or its gateway made up.
+const MAX_FOREIGN_MESSAGE: usize = 500;
+
 /// What went wrong, in the few classes that callers decide by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -209,6 +212,20 @@ impl Error {
         !matches!(self.0.retry, Retry::Never)
     }
 
+    /// The same with a message that is one line of bounded length, for what did not come from Billfold itself: no control
+    /// characters, which some databases refuse and logs would obey.
+    #[must_use]
+    pub(crate) fn in_one_line(mut self) -> Self {
+        let is_harmless = |c: char| matches!(c, '"' | '\'' | '\\') || c.escape_debug().len() == 1;
+        let message = &self.0.message;
+        if message.len() > MAX_FOREIGN_MESSAGE || !message.chars().all(is_harmless) {
+            let start = message.chars().take(MAX_FOREIGN_MESSAGE);
+            let message = start.map(|c| if is_harmless(c) { c } else { ' ' }).collect();
+            self.0.message = message;
+        }
+        self
+    }
+
     /// Everything worth logging, on one line. Holds no secret because no part does.
     pub fn log_line(&self) -> String {
         use std::fmt::Write as _;
@@ -258,5 +275,20 @@ impl std::error::Error for Error {
 impl From<crate::entropy::EntropyError> for Error {
     fn from(error: crate::entropy::EntropyError) -> Self {
         Self::internal("random numbers").with_source(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_gateway_says_is_one_line_of_bounded_length() {
+        let said = |message: &str| {
+            Error::new(ErrorKind::GatewayRejected, message).in_one_line().message().to_owned()
+        };
+        assert_eq!(said("it's \"no\", Łódź 東京"), "it's \"no\", Łódź 東京");
+        assert_eq!(said("a\0b\r\nc\u{1b}[31m\u{202e}d"), "a b  c [31m d");
+        assert_eq!(said(&"é\n".repeat(100_000)).chars().count(), MAX_FOREIGN_MESSAGE);
     }
 }

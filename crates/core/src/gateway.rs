@@ -66,7 +66,7 @@ impl Gateway {
     ) -> Result<T> {
         let outcome = tokio::time::timeout(CALL_LIMIT, AssertUnwindSafe(future).catch_unwind()).await;
         let result = match outcome {
-            Ok(Ok(result)) => result,
+            Ok(Ok(result)) => result.map_err(Error::in_one_line),
             Ok(Err(_panic)) => {
                 Err(Error::internal("the provider panicked").with_retry(Retry::OutcomeUnknown))
             }

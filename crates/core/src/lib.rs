@@ -8,6 +8,7 @@
 
 pub mod audit;
 pub mod billfold;
+mod budget;
 pub mod capability;
 pub mod charge;
 pub mod clock;

@@ -11,7 +11,9 @@ mod reqwest;
 mod sender;
 
 pub use address::AddressPolicy;
-pub use delivery::{AttemptError, EndpointDelivery, EndpointDeliveryState, EndpointDeliveryView};
+pub use delivery::{
+    AttemptError, DeliveryAttempt, EndpointDelivery, EndpointDeliveryState, EndpointDeliveryView,
+};
 pub use endpoint::{DisabledReason, EndpointState, PreviousSecret, WebhookEndpoint, WebhookEndpointView};
 pub use filter::{EVENT_TYPES, EventFilter};
 #[cfg(feature = "reqwest")]

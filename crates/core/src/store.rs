@@ -178,6 +178,12 @@ pub trait Store: OutgoingStore + IdempotencyStore + ChargeStore + fmt::Debug + S
     /// Proves that the database answers and that its schema is the one this program knows.
     async fn ping(&self) -> StoreResult<()>;
 
+    /// Overwrites whatever shredded rows ([`Changes::shreds`]) may have left behind in parts of the database's own
+    /// files that it does not use, where that takes a step of its own. Others may have to wait meanwhile for as long
+    /// as it takes to write everything anew. `false` when nothing was shredded since the last time, or the database
+    /// needs no such step.
+    async fn scrub(&self) -> StoreResult<bool>;
+
     /// Applies changes, all or none.
     async fn commit(&self, changes: Changes) -> StoreResult<Commit>;
 

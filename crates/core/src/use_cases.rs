@@ -4,6 +4,7 @@ use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt as _};
 
 mod api_keys;
+mod background;
 mod cancel;
 mod charges;
 mod choose;

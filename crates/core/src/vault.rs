@@ -44,7 +44,7 @@ use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::VaultRecordId;
 use crate::name::TenantId;
-use crate::store::Store;
+use crate::store::{Changes, Commit, Store, Write};
 use cache::{KeyCache, Turns};
 
 /// A sealed value: versioned header, salt, key commitment, nonce, ciphertext.
@@ -194,7 +194,7 @@ impl Vault {
                 store,
                 primary: root,
                 older: Vec::new(),
-                suite: Suite::Aes256Gcm,
+                suite: Suite::default(),
                 cache: KeyCache::new(DEFAULT_KEY_CACHE, CACHED_KEYS),
                 turns: Turns::new(),
                 clock: Arc::new(SystemClock),
@@ -269,17 +269,62 @@ impl Vault {
         self.reseal(record, &json_bytes(value)?).await
     }
 
-    /// Opens a record. Every reason why it does not open is the same error.
+    /// Opens a record. Every reason why it does not open is the same error. What was sealed under a key that
+    /// somebody else may know is sealed anew before anybody has it.
     pub async fn open(&self, record: &VaultRecord) -> Result<Zeroizing<Vec<u8>>> {
+        self.open_with_key(record).await?.ok_or_else(|| refused("key", SealError))
+    }
+
+    /// Opens a record that was read a moment ago; `None` when it was destroyed meanwhile, as whoever is erased loses
+    /// keys and values at once.
+    pub(crate) async fn open_if_kept(&self, record: &VaultRecord) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        if let Some(opened) = self.open_with_key(record).await? {
+            return Ok(Some(opened));
+        }
+        let kept = self.inner.store.vault_record(&record.tenant, record.id).await?;
+        if kept.is_none() { Ok(None) } else { Err(refused("key", SealError)) }
+    }
+
+    /// `None` when there is no key for it.
+    async fn open_with_key(&self, record: &VaultRecord) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        let Some((value, state)) = self.unseal(record).await? else { return Ok(None) };
+        if state == KeyState::Compromised {
+            self.seal_anew(record.clone(), &value).await?;
+        }
+        Ok(Some(value))
+    }
+
+    /// What a record holds, and where the key stands that sealed it; `None` when there is no key for it.
+    async fn unseal(&self, record: &VaultRecord) -> Result<Option<(Zeroizing<Vec<u8>>, KeyState)>> {
         let header = seal::header(&record.sealed.0).map_err(|error| refused("header", error))?;
-        let key = self.data_key(record, header.key_id).await?;
-        seal::open(&key, &record.context(), &record.sealed.0).map_err(|error| refused("sealed", error))
+        let Some((key, state)) = self.data_key(record, header.key_id).await? else { return Ok(None) };
+        let value = seal::open(&key, &record.context(), &record.sealed.0);
+        Ok(Some((value.map_err(|error| refused("sealed", error))?, state)))
+    }
+
+    /// Seals a record's own value under its owner's current key and the current suite.
+    async fn seal_anew(&self, record: VaultRecord, value: &[u8]) -> Result<Commit> {
+        let (tenant, owner) = (record.tenant.clone(), record.owner.clone());
+        let resealed = self.reseal(record, value).await?;
+        let changes = Changes { vault: vec![Write::Update(resealed)], ..Changes::default() };
+        let commit = self.inner.store.commit(changes).await?;
+        if commit == Commit::Stale {
+            self.inner.cache.forget(&tenant, &owner);
+        }
+        Ok(commit)
     }
 
     /// Opens a record sealed as JSON.
     pub async fn open_json<T: DeserializeOwned>(&self, record: &VaultRecord) -> Result<T> {
-        let bytes = self.open(record).await?;
-        serde_json::from_slice(&bytes).map_err(|_| refused("json", SealError))
+        from_json(&self.open(record).await?)
+    }
+
+    /// The same for a record that was read a moment ago and may have been destroyed since.
+    pub(crate) async fn open_json_if_kept<T: DeserializeOwned>(
+        &self,
+        record: &VaultRecord,
+    ) -> Result<Option<T>> {
+        self.open_if_kept(record).await?.map(|bytes| from_json(&bytes)).transpose()
     }
 
     /// The tenant's fingerprint of a value. `parts` name what the value is (purpose, gateway) and
@@ -321,7 +366,7 @@ impl VaultBuilder {
         self
     }
 
-    /// How new values are encrypted; values of the other suite still open.
+    /// How new values are encrypted; values of the other suites still open.
     pub fn suite(mut self, suite: Suite) -> Self {
         self.inner.suite = suite;
         self
@@ -360,6 +405,10 @@ fn json_bytes<T: Serialize>(value: &T) -> Result<Zeroizing<Vec<u8>>> {
 /// Appends a part after its length, so that a list of parts reads in one way only.
 pub(crate) fn push_part(out: &mut Vec<u8>, part: &[u8]) {
     seal::push_prefixed(out, part);
+}
+
+fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|_| refused("json", SealError))
 }
 
 /// One error outwards; what it was is counted only.

@@ -2,7 +2,7 @@
 //! status, and in the lines after it the body.
 //!
 //! Calls: `session ID[?QUERY]` (what the browser brought), `cancel ID`, `method TOKEN`, `delete TOKEN`, `create [OPTIONS]`,
-//! `customer`, `check`.
+//! `customer`, `check`, and those about money, see `charges.rs`.
 //!
 //! Requests go to the gateway alone, whatever an id looks like. Nothing is made of answers that say nothing, and what was
 //! perhaps made is not forgotten. What is read can be shown, and no part of it or of an error tells a secret.
@@ -22,7 +22,8 @@ use bytes::Bytes;
 use futures::executor::block_on;
 use http::Response;
 
-use crate::accounts::{Account, CANARY, NOW, SESSION};
+use crate::accounts::{Account, NOW, SESSION};
+use crate::charges;
 use crate::transport::Scripted;
 
 /// More calls than a provider can have a reason for.
@@ -30,10 +31,12 @@ const MOST_CALLS: usize = 20;
 /// As long as a text may be that is shown.
 const LONGEST: usize = 110;
 
+/// What was sent, and the status with which it was answered.
+pub(crate) type Seen = [(http::Request<Bytes>, Option<u16>)];
+
 /// Checks one call and the answers to it.
 pub fn check(account: &Account, provider: &dyn TokenizationProvider, data: &[u8]) {
-    // What marks a leak must come from us alone.
-    if data.windows(CANARY.len()).any(|part| part == CANARY.as_bytes()) {
+    if account.is_marked(data) {
         return;
     }
     let mut parts = split(data);
@@ -57,6 +60,7 @@ pub fn check(account: &Account, provider: &dyn TokenizationProvider, data: &[u8]
             check_method(account, &method);
             assert!(any_success(&seen), "a method was read where no answer was a success");
         }
+        Outcome::Money(outcome) => charges::check(account, &outcome, &seen),
         Outcome::Text(text) => {
             assert!(!text.is_empty() && any_success(&seen), "a customer without an id");
         }
@@ -68,6 +72,7 @@ enum Outcome {
     Session(Box<ProviderSession>),
     Method(Box<ProviderMethod>),
     Text(String),
+    Money(charges::Outcome),
     Error(Error),
 }
 
@@ -110,7 +115,13 @@ async fn make(
             None => Ok(Outcome::None),
         },
         "check" => provider.check(cx).await.map(|()| Outcome::None),
-        _ => Ok(Outcome::None),
+        _ => match provider.charging() {
+            Some(charging) => match charges::make(account, charging, cx, call, about).await {
+                Some(outcome) => outcome.map(Outcome::Money),
+                None => Ok(Outcome::None),
+            },
+            None => Ok(Outcome::None),
+        },
     };
     outcome.unwrap_or_else(Outcome::Error)
 }
@@ -150,30 +161,27 @@ fn check_request(account: &Account, request: &http::Request<Bytes>) {
     account.assert_quiet(&format!("{:?}", request.headers()), "a request's headers");
 }
 
-fn check_error(account: &Account, call: &str, error: &Error, seen: &[(http::Request<Bytes>, Option<u16>)]) {
+fn check_error(account: &Account, call: &str, error: &Error, seen: &Seen) {
     let texts = format!("{error} {error:?} {} {:?} {:?}", error.message(), error.context(), error.fault());
     account.assert_quiet(&texts, "an error");
     assert!(!error.message().chars().any(char::is_control), "an error's message has control characters");
     assert!(error.message().len() < 400, "an error's message is long: {}", error.message());
     assert_ne!(error.kind(), ErrorKind::Internal, "an answer was an internal error: {error:?}");
-    // A session that may be there is not given up: the gateway answered that it made one, or not at all.
-    let unclear =
-        seen.first().is_some_and(|(_, status)| status.is_none_or(|status| (200..300).contains(&status)));
-    if call == "create" && unclear && seen.len() == 1 {
+    // What may be there is not given up: the gateway answered that it made it, or not at all. Where money moves, a
+    // server's error is no answer.
+    let money = matches!(call, "charge" | "refund");
+    let unclear = |status: u16| (200..300).contains(&status) || (money && status >= 500);
+    let unclear = seen.first().is_some_and(|(_, status)| status.is_none_or(unclear));
+    if (money || call == "create") && unclear && seen.len() == 1 {
         assert_eq!(error.retry(), Retry::OutcomeUnknown, "{error:?} forgets what may have been made");
     }
 }
 
-fn any_success(seen: &[(http::Request<Bytes>, Option<u16>)]) -> bool {
+pub(crate) fn any_success(seen: &Seen) -> bool {
     seen.iter().any(|(_, status)| status.is_some_and(|status| (200..300).contains(&status)))
 }
 
-fn check_session(
-    account: &Account,
-    call: &str,
-    session: &ProviderSession,
-    seen: &[(http::Request<Bytes>, Option<u16>)],
-) {
+fn check_session(account: &Account, call: &str, session: &ProviderSession, seen: &Seen) {
     assert!(any_success(seen), "a session was read where no answer was a success");
     assert!(!session.reference.is_empty(), "a session without an id");
     if call == "create" && session.methods.is_empty() && session.next.is_none() {
@@ -225,7 +233,8 @@ fn check_method(account: &Account, method: &ProviderMethod) {
     account.assert_quiet(&format!("{method:?}"), "a method");
 }
 
-fn check_text(text: &str, what: &str) {
+/// A text that is shown to people.
+pub(crate) fn check_text(text: &str, what: &str) {
     let shown =
         !text.trim().is_empty() && text.chars().count() <= LONGEST && !text.chars().any(char::is_control);
     assert!(shown, "a {what} that nobody can show: {text:?}");

@@ -9,6 +9,7 @@
 
 pub mod accounts;
 pub mod answers;
+mod charges;
 pub mod config;
 pub mod returns;
 pub mod sealed;

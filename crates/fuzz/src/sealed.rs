@@ -54,7 +54,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     };
     let tenant = TenantId::default_tenant();
     let mut records = Vec::new();
-    for suite in [Suite::Aes256Gcm, Suite::XChaCha20Poly1305] {
+    for suite in Suite::ALL {
         for (index, value) in VALUES.into_iter().enumerate() {
             let (owner, object) = (["cus_1", "cus_2"][index % 2], format!("pm_{index}"));
             let place = Place { tenant: &tenant, owner, kind: "token", object: &object };
@@ -62,7 +62,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
             records.push((record, value));
         }
     }
-    World { vault: vault(Suite::Aes256Gcm), records, runtime }
+    World { vault: vault(Suite::default()), records, runtime }
 });
 
 /// The blobs that open, by the record that they belong to.

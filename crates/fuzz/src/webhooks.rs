@@ -112,9 +112,8 @@ fn read(
             }
         }
     }
-    let body = String::from_utf8_lossy(body);
     let printed = format!("{delivery:?} {read:?}");
-    if !body.contains(crate::accounts::CANARY) {
+    if !account.is_marked(body) {
         account.assert_quiet(&printed, "a webhook");
     }
     read

@@ -144,7 +144,7 @@ pub(crate) fn is_over(status: Option<&str>) -> bool {
 /// The end of an account number as the gateway shows it: two digits, or four. Never more.
 fn ending(text: &str) -> Option<String> {
     let text = text.trim();
-    let short = (2..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let short = (2..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     short.then(|| text.to_owned())
 }
 
@@ -264,6 +264,6 @@ mod tests {
         assert_eq!((odd.status, odd.display.country), (ProviderMethodStatus::Unknown, None));
         assert!(odd.fingerprint.is_none());
         assert_eq!(ending("1234").as_deref(), Some("1234"));
-        assert_eq!(ending("１２"), None);
+        assert_eq!((ending("１２"), ending("1Y1")), (None, None));
     }
 }

@@ -65,7 +65,11 @@ impl GoCardless {
         let options = options.map_err(|problem| Error::invalid(problem.pointer, problem.message))?;
         let fields = map::billing_request(request, &options);
         let made: BillingRequest = create(&self.config, cx, cx.idempotency_key.clone(), fields).await?;
-        let mut session = self.session(cx, &made).await?;
+        // Something was made, whatever the answer names that cannot be asked about.
+        let mut session = self.session(cx, &made).await.map_err(|error| match error.retry() {
+            Retry::Never => error.with_retry(Retry::OutcomeUnknown),
+            _ => error,
+        })?;
         if session.status != ProviderSessionStatus::Active {
             return Ok(session);
         }

@@ -153,9 +153,9 @@ pub(crate) fn method(method: &PaymentMethod) -> Option<ProviderMethod> {
     let mut mapped = ProviderMethod::new(token, kind, channel, status);
     let number = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<u16>().ok());
     let brand = match kind {
-        MethodKind::Card => details.brand.as_deref().and_then(clean).map(|brand| card_brand(&brand)),
+        MethodKind::Card => details.brand.as_deref().and_then(clean).and_then(|brand| card_brand(&brand)),
         MethodKind::Wallet | MethodKind::BankDebit => {
-            Some(name.map_or_else(|| title(&mapped.channel), str::to_owned))
+            name.map(str::to_owned).or_else(|| title(&mapped.channel))
         }
     };
     mapped.display = Display {
@@ -174,22 +174,23 @@ pub(crate) fn method(method: &PaymentMethod) -> Option<ProviderMethod> {
     Some(mapped)
 }
 
-fn card_brand(brand: &str) -> String {
+fn card_brand(brand: &str) -> Option<String> {
     match brand {
-        "amex" => "American Express".to_owned(),
-        "jcb" => "JCB".to_owned(),
+        "amex" => Some("American Express".to_owned()),
+        "jcb" => Some("JCB".to_owned()),
         _ => title(brand),
     }
 }
 
-/// `new_debit` as `New Debit`.
-fn title(code: &str) -> String {
+/// `new_debit` as `New Debit`; `None` for a code without words.
+fn title(code: &str) -> Option<String> {
     let words = code.split(['_', ' ']).filter(|word| !word.is_empty()).map(|word| {
         let mut letters = word.chars();
         let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
         first + letters.as_str()
     });
-    words.collect::<Vec<_>>().join(" ")
+    let title = words.collect::<Vec<_>>().join(" ");
+    (!title.is_empty()).then_some(title)
 }
 
 /// A text from the gateway without control characters, cut to a length that a list can show.
@@ -258,6 +259,12 @@ mod tests {
         let odd = mapped(json!({"id": "pm_4", "type": "card", "customer": "cus_1",
             "card": {"brand": "e\u{1b}[31m", "last4": "42", "exp_month": 13, "exp_year": 99999}}));
         assert_eq!(odd.display.brand.as_deref(), Some("E[31m"));
+        for nothing in [
+            json!({"id": "pm_1", "type": "___"}),
+            json!({"id": "pm_1", "type": "card", "card": {"brand": "_ _"}}),
+        ] {
+            assert_eq!(mapped(nothing).display.brand, None, "no words are no brand");
+        }
         assert_eq!(
             (odd.display.last4, odd.display.expiry_month, odd.display.expiry_year),
             (None, None, None)

@@ -174,10 +174,10 @@ fn card_display(card: &wire::CardDetails) -> Display {
 
 /// Four digits, or two that mean this century.
 fn year(text: &str) -> Option<u16> {
-    let number: u16 = text.parse().ok()?;
-    match text.len() {
-        2 => Some(2000 + number),
-        4 => Some(number),
+    let number: u16 = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())??;
+    match (text.len(), number) {
+        (2, _) => Some(2000 + number),
+        (4, 2000..) => Some(number),
         _ => None,
     }
 }
@@ -265,6 +265,23 @@ mod tests {
         );
         assert_eq!(odd.brand.as_deref(), Some("Evil[31m"));
         assert_eq!((odd.last4, odd.expiry_month, odd.expiry_year), (None, None, Some(2029)));
+    }
+
+    #[test]
+    fn a_year_is_one_of_this_era_or_none() {
+        for (text, expected) in [
+            ("2029", Some(2029)),
+            ("29", Some(2029)),
+            ("9999", Some(9999)),
+            ("0030", None),
+            ("1999", None),
+            ("+9", None),
+            ("+203", None),
+            ("203", None),
+            ("", None),
+        ] {
+            assert_eq!(year(text), expected, "{text:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Putting the program together from its configuration.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,18 +28,31 @@ use crate::metrics::Metrics;
 use crate::source::SourceLimit;
 use crate::{config_audit, hooks, http, routes, vault, workers};
 
-/// The program: use cases, configuration, and which providers are linked.
+/// The program: use cases, configuration, and which providers are linked. Every layer and every handler of a request
+/// has one, so it is cheap to clone; all clones are one.
 #[derive(Debug, Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+/// What an [`App`] holds.
+#[derive(Debug)]
+pub struct Parts {
     pub(crate) billfold: Billfold,
-    pub(crate) registry: Arc<Registry>,
+    pub(crate) registry: Registry,
     pub(crate) public_url: Url,
-    pub(crate) reveals: Arc<RevealLimit>,
+    pub(crate) reveals: RevealLimit,
     pub(crate) sources: Arc<SourceLimit>,
     pub(crate) metrics: Option<Metrics>,
     /// Requests that go on when their clients have gone.
     pub(crate) requests: TaskTracker,
-    config: Arc<Config>,
+    config: Config,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 impl App {
@@ -90,6 +104,7 @@ impl App {
             charge_lost_after: Duration::from_secs(config.workers.charge_lost_after_seconds.max(30)),
             while_open,
             lease,
+            background_calls_per_second: config.workers.background_calls_per_second,
             webhook_retention,
             active_methods: (config.workers.recheck_days > 0).then(|| days(config.workers.recheck_days)),
             expiring_before: days(config.workers.expiring_days),
@@ -112,18 +127,22 @@ impl App {
             .webhook_sender(Arc::new(hooks::sender(&config)?))
             .development(config.server.development);
         builder = builder.routing(config.routing(&gateways)?);
+        for (name, gateway) in &config.gateways {
+            let Some(calls) = gateway.background_calls_per_second else { continue };
+            builder = builder.background_calls_per_second(gateway_name(&config, name)?, calls);
+        }
         if let Some(ledger) = vault::ledger(&config) {
             builder = builder.erasure_ledger(Arc::new(ledger));
         }
         let billfold = gateways.into_iter().fold(builder, billfold_core::BillfoldBuilder::gateway).build()?;
         let metrics = if config.server.metrics { Metrics::install() } else { None };
-        let reveals = Arc::new(RevealLimit::new(config.vault.reveals_per_minute));
-        let (registry, config) = (Arc::new(registry), Arc::new(config));
+        let reveals = RevealLimit::new(config.vault.reveals_per_minute);
         let requests = TaskTracker::new();
         let server = &config.server;
         let sources =
             Arc::new(SourceLimit::new(server.source_requests_per_minute, server.trusted_proxies.clone()));
-        Ok(Self { billfold, registry, public_url, reveals, sources, metrics, requests, config })
+        let parts = Parts { billfold, registry, public_url, reveals, sources, metrics, requests, config };
+        Ok(Self(Arc::new(parts)))
     }
 
     /// The use cases.
@@ -150,6 +169,10 @@ impl App {
         if self.config.workers.enabled {
             let interval = Duration::from_millis(self.config.workers.interval_ms.max(50));
             workers::start(&self.billfold, interval, &stop, &tasks);
+            if self.config.workers.scrub_seconds > 0 {
+                let pause = Duration::from_secs(self.config.workers.scrub_seconds.into());
+                tasks.spawn(workers::scrub(self.billfold.clone(), pause, stop.clone()));
+            }
             let at_once = self.config.webhooks.max_endpoints_at_once;
             hooks::start(&self.billfold, at_once, interval, &stop, &tasks);
         }
@@ -202,6 +225,10 @@ fn gateways(config: &Config, registry: &Registry) -> Result<Vec<Gateway>> {
     each.collect()
 }
 
+fn gateway_name(config: &Config, name: &str) -> Result<GatewayName> {
+    name.parse().map_err(|error| config.wrong(&format!("gateways.{name}"), &format!("{error}")))
+}
+
 fn build_gateway(
     config: &Config,
     registry: &Registry,
@@ -210,7 +237,7 @@ fn build_gateway(
     gateway: &GatewayConfig,
 ) -> Result<Gateway> {
     let key = format!("gateways.{name}");
-    let parsed_name: GatewayName = name.parse().map_err(|error| config.wrong(&key, &format!("{error}")))?;
+    let parsed_name = gateway_name(config, name)?;
     let tenant: TenantId = gateway
         .tenant
         .parse()

@@ -141,10 +141,14 @@ pub struct WorkersConfig {
     pub charge_lost_after_seconds: u64,
     /// How long a worker owns what it took, in seconds.
     pub lease_seconds: u64,
+    /// How many questions each gateway is asked in the background in a second; 0 for any number.
+    pub background_calls_per_second: u32,
     /// How often gateways are asked about active methods, in days; 0 for never.
     pub recheck_days: u32,
     /// How many days before a card ends its merchant is told.
     pub expiring_days: u32,
+    /// How often what erased customers left in the database's file is looked for, in seconds; 0 for never.
+    pub scrub_seconds: u32,
 }
 
 /// `[gateways.<name>]`
@@ -158,6 +162,9 @@ pub struct GatewayConfig {
     /// Whose gateway.
     #[serde(default = "default_tenant")]
     pub tenant: String,
+    /// How many questions it is asked in the background in a second, if not as many as the others; 0 for any number.
+    #[serde(default)]
+    pub background_calls_per_second: Option<u32>,
     /// The provider's own table.
     #[serde(default)]
     settings: Hidden,
@@ -245,9 +252,17 @@ impl Config {
     /// Every key in force, with its origin, without secrets.
     pub fn explain(sources: &ConfigSources) -> Result<Vec<ExplainedKey>> {
         let layers = Layers::read(sources)?;
+        let defaults = Layers::defaults()?;
+        let has_default = |key: &str| {
+            let table = |tree: &Value, part| tree.get(part).cloned();
+            key.split('.')
+                .try_fold(Value::Object(defaults.tree.clone()), |tree, part| table(&tree, part))
+                .is_some()
+        };
         let mut keys = Vec::new();
         flatten("", &Value::Object(layers.tree.clone()), &mut |key, value| {
-            let value = if is_secret(key) { "(set)".to_owned() } else { value.to_string() };
+            let value =
+                if may_be_shown(key, has_default(key)) { value.to_string() } else { "(set)".to_owned() };
             keys.push(ExplainedKey { key: key.to_owned(), value, origin: layers.origin(key).to_owned() });
         });
         Ok(keys)
@@ -293,9 +308,15 @@ fn flatten(prefix: &str, value: &Value, visit: &mut dyn FnMut(&str, &Value)) {
     }
 }
 
-/// Everything in the table of a provider or a key wrapper may be secret, and so may a database URL.
-fn is_secret(key: &str) -> bool {
-    let provider = (key.starts_with("gateways.") || key.starts_with("vault.")) && key.contains(".settings.");
-    let ours = ["database.url", "vault.root_key", "vault.previous_root_keys"].contains(&key);
-    (provider || ours) && !key.ends_with("_file") && !key.ends_with("_files")
+/// What is known to hold no secret: keys that have a default, those of a gateway that are not its provider's, and paths
+/// of files. Everything else may: the tables of providers and key wrappers, URLs of databases, and whatever was written
+/// into a table whose name has a slip of the pen.
+fn may_be_shown(key: &str, has_default: bool) -> bool {
+    const GATEWAY: [&str; 4] = ["provider", "mode", "tenant", "background_calls_per_second"];
+    let gateway = key.strip_prefix("gateways.").and_then(|rest| rest.rsplit_once('.'));
+    let gateway = gateway.is_some_and(|(name, key)| !name.contains('.') && GATEWAY.contains(&key));
+    let wrapper = key.starts_with("vault.previous_wrappers.") && key.ends_with(".wrapper");
+    let secret = ["database.url", "vault.root_key", "vault.previous_root_keys"].contains(&key);
+    let file = key.ends_with("_file") || key.ends_with("_files");
+    (has_default && !secret) || gateway || wrapper || file || key == "routing"
 }

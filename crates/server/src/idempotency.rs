@@ -1,7 +1,5 @@
 //! `Idempotency-Key`: a request that is sent again, because its answer was lost, has no second effect.
 
-use std::panic::AssertUnwindSafe;
-
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -9,16 +7,15 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use billfold_core::idempotency::{Claim, IdempotencyKey, KeyedRequest};
 use billfold_core::{Error, Principal};
-use futures::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use crate::App;
 use crate::extract::read_body;
-use crate::observe::panicked;
+use crate::observe::{REQUEST_TIMEOUT, bounded, contained, panicked};
 use crate::problem::{Problem, StoredProblem};
-use crate::routes::{MAX_KEYED_BODY, REQUEST_TIMEOUT};
+use crate::routes::MAX_KEYED_BODY;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Says of an answer that it was given before.
@@ -98,15 +95,7 @@ fn presented(headers: &HeaderMap) -> Result<String, Error> {
 async fn run(app: App, claimed: IdempotencyKey, request: Request, next: Next) -> Response {
     let requests = app.requests.clone();
     let work = async move {
-        let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
-        let response = match tokio::time::timeout(REQUEST_TIMEOUT, handled).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(panic)) => panicked(panic),
-            Err(_elapsed) => {
-                let detail = "the request took too long; it may have had an effect";
-                Problem::new(StatusCode::GATEWAY_TIMEOUT, "timed_out", detail).into_response()
-            }
-        };
+        let response = contained(bounded(REQUEST_TIMEOUT, next.run(request))).await;
         if !is_kept(response.status()) {
             release(&app, claimed).await;
             return response;

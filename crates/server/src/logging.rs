@@ -11,7 +11,8 @@ pub fn init_tracing(config: &LogConfig) -> Result<()> {
     let filter = EnvFilter::try_new(&config.filter).map_err(|error| {
         Error::new(ErrorKind::Configuration, format!("configuration: log.filter: {error}"))
     })?;
-    let subscriber = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Nobody may read the log, or its disk may be full: to say so in the same place would panic, in every request.
+    let subscriber = fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     // An embedder's own subscriber stays.
     let _ = match config.format {
         LogFormat::Text => subscriber.try_init(),

@@ -1,27 +1,47 @@
 //! Around every request: an id, a span, one line in the log, security headers, problem bodies.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use futures::FutureExt as _;
 use tracing::Instrument as _;
 
 use crate::idempotency::REPLAYED;
 use crate::problem::Problem;
+use crate::source::{SourceLimit, per_source};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The outermost layer. Paths are logged as routes, never as sent: they may hold a nonce.
-pub(crate) async fn observe(request: Request, next: Next) -> Response {
+/// Longer than the longest gateway call; whoever waits longer has gone.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Everything that is around a request. It is one layer, for whatever is below a layer is copied for each request.
+pub(crate) async fn around(
+    State(sources): State<Arc<SourceLimit>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let answer = |request| contained(bounded(REQUEST_TIMEOUT, next.run(request)));
+    observe(request, |request| per_source(&sources, request, answer)).await
+}
+
+/// Paths are logged as routes, never as sent: they may hold a nonce.
+async fn observe<F>(request: Request, answer: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let id = request_id(&request);
     let route =
         request.extensions().get::<MatchedPath>().map_or("(no route)", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", id = %id, method = %request.method(), route = %route);
     let began = tokio::time::Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = answer(request).instrument(span.clone()).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let given = response.headers().clone();
         response = problem.render(&id);
@@ -64,8 +84,8 @@ fn secure(response: &mut Response) {
 }
 
 /// Gives up a request that takes longer than `limit`.
-pub(crate) async fn bounded(State(limit): State<Duration>, request: Request, next: Next) -> Response {
-    match tokio::time::timeout(limit, next.run(request)).await {
+pub(crate) async fn bounded(limit: Duration, answer: impl Future<Output = Response>) -> Response {
+    match tokio::time::timeout(limit, answer).await {
         Ok(response) => response,
         Err(_elapsed) => {
             tracing::error!("a request was given up");
@@ -75,27 +95,27 @@ pub(crate) async fn bounded(State(limit): State<Duration>, request: Request, nex
     }
 }
 
+/// A panic ends the request, and nothing else.
+pub(crate) async fn contained(answer: impl Future<Output = Response>) -> Response {
+    AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(panicked)
+}
+
 /// What a panic in a handler becomes; the panic's own text stays inside.
-pub(crate) fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response<Body> {
+pub(crate) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     tracing::error!("a handler panicked");
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an internal error occurred").into_response()
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::routing::get;
-    use axum::{Router, middleware};
-    use tower::ServiceExt as _;
+    use axum::body::Body;
 
     use super::*;
 
     #[tokio::test]
     async fn a_request_that_takes_too_long_becomes_a_problem() {
-        let router: Router = Router::new()
-            .route("/", get(async || std::future::pending::<()>().await))
-            .layer(middleware::from_fn_with_state(Duration::from_millis(20), bounded))
-            .layer(middleware::from_fn(observe));
-        let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        let never = |_| bounded(Duration::from_millis(20), std::future::pending());
+        let response = observe(Request::new(Body::empty()), never).await;
         assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
         assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
         assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");

@@ -16,25 +16,18 @@ mod vault;
 mod webhook_endpoints;
 mod webhooks;
 
-use std::time::Duration;
-
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use axum::{Json, Router, middleware};
 use billfold_core::scope::Scope;
 use serde::Serialize;
-use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::App;
 use crate::auth::authenticate;
 use crate::idempotency::once;
-use crate::observe::{bounded, observe, panicked};
+use crate::observe::around;
 use crate::problem::Problem;
-use crate::source::per_source;
-
-/// Longer than the longest gateway call; whoever waits longer has gone.
-pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The largest body of a request with an idempotency key, in bytes: that of the route with the largest one.
 pub(crate) const MAX_KEYED_BODY: usize = vault::MAX_VAULT_BODY;
@@ -150,6 +143,12 @@ pub const ROUTES: &[Route] = &[
     ),
     tenant(
         Scope::Webhooks,
+        "/v1/webhook-endpoints/{id}/deliveries/{delivery}",
+        &["GET"],
+        webhook_endpoints::delivery_route,
+    ),
+    tenant(
+        Scope::Webhooks,
         "/v1/webhook-endpoints/{id}/deliveries/{delivery}/replay",
         &["POST"],
         webhook_endpoints::replay_one_route,
@@ -200,10 +199,7 @@ pub(crate) fn router(app: &App) -> Router {
         })
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such path"))
         .with_state(app.clone())
-        .layer(middleware::from_fn_with_state(REQUEST_TIMEOUT, bounded))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn_with_state(app.sources.clone(), per_source))
-        .layer(middleware::from_fn(observe))
+        .layer(middleware::from_fn_with_state(app.sources.clone(), around))
 }
 
 /// A page of objects.

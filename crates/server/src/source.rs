@@ -4,11 +4,9 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -91,19 +89,22 @@ impl fmt::Debug for SourceLimit {
 }
 
 /// Counts a request of its source, and a refused proof more than once.
-pub(crate) async fn per_source(
-    State(limit): State<Arc<SourceLimit>>,
+pub(crate) async fn per_source<F>(
+    limit: &SourceLimit,
     request: Request,
-    next: Next,
-) -> Response {
+    answer: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Response>,
+{
     let peer = request.extensions().get::<Peer>().copied();
     let Some(source) = peer.and_then(|peer| limit.source(peer, request.headers())) else {
-        return next.run(request).await;
+        return answer(request).await;
     };
     if let Err(problem) = limit.take(source) {
         return problem.into_response();
     }
-    let response = next.run(request).await;
+    let response = answer(request).await;
     if response.status() == StatusCode::UNAUTHORIZED {
         let _ = (1..REFUSED).try_for_each(|_| limit.take(source));
     }
@@ -112,76 +113,75 @@ pub(crate) async fn per_source(
 
 #[cfg(test)]
 mod tests {
-    use axum::Router;
     use axum::body::Body;
-    use axum::routing::get;
-    use tower::ServiceExt as _;
 
     use super::*;
 
-    fn router(limit: SourceLimit) -> Router {
-        Router::new()
-            .route("/good", get(async || "good"))
-            .route("/refused", get(async || StatusCode::UNAUTHORIZED))
-            .layer(axum::middleware::from_fn_with_state(Arc::new(limit), per_source))
-    }
+    const GOOD: StatusCode = StatusCode::OK;
+    const UNPROVEN: StatusCode = StatusCode::UNAUTHORIZED;
 
-    async fn ask(router: &Router, peer: &str, forwarded: &[&str], path: &str) -> StatusCode {
-        let mut request = Request::get(path).body(Body::empty()).unwrap();
+    async fn ask(limit: &SourceLimit, peer: &str, forwarded: &[&str], answer: StatusCode) -> StatusCode {
+        let mut request = Request::new(Body::empty());
         request.extensions_mut().insert(Peer(peer.parse().unwrap()));
         for value in forwarded {
             request.headers_mut().append("x-forwarded-for", value.parse().unwrap());
         }
-        router.clone().oneshot(request).await.unwrap().status()
+        per_source(limit, request, async |_| answer.into_response()).await.status()
     }
 
-    async fn answered(router: &Router, peer: &str, forwarded: &[&str], path: &str, times: usize) -> usize {
+    async fn answered(
+        limit: &SourceLimit,
+        peer: &str,
+        forwarded: &[&str],
+        answer: StatusCode,
+        times: usize,
+    ) -> usize {
         let mut good = 0;
         for _ in 0..times {
-            good += usize::from(ask(router, peer, forwarded, path).await != StatusCode::TOO_MANY_REQUESTS);
+            good += usize::from(ask(limit, peer, forwarded, answer).await != StatusCode::TOO_MANY_REQUESTS);
         }
         good
     }
 
     #[tokio::test]
     async fn each_source_has_its_own_bound() {
-        let router = router(SourceLimit::new(30, Vec::new()));
-        assert_eq!(answered(&router, "203.0.113.1", &[], "/good", 60).await, 30);
-        assert_eq!(answered(&router, "203.0.113.2", &[], "/good", 60).await, 30);
+        let limit = SourceLimit::new(30, Vec::new());
+        assert_eq!(answered(&limit, "203.0.113.1", &[], GOOD, 60).await, 30);
+        assert_eq!(answered(&limit, "203.0.113.2", &[], GOOD, 60).await, 30);
         // Any address of one's network is oneself, and an IPv4 address is one in every spelling.
-        assert_eq!(answered(&router, "2001:db8:1:2::1", &[], "/good", 20).await, 20);
-        assert_eq!(answered(&router, "2001:db8:1:2::ffff", &[], "/good", 20).await, 10);
-        assert_eq!(answered(&router, "::ffff:203.0.113.1", &[], "/good", 5).await, 0);
+        assert_eq!(answered(&limit, "2001:db8:1:2::1", &[], GOOD, 20).await, 20);
+        assert_eq!(answered(&limit, "2001:db8:1:2::ffff", &[], GOOD, 20).await, 10);
+        assert_eq!(answered(&limit, "::ffff:203.0.113.1", &[], GOOD, 5).await, 0);
         // This machine is the operator's.
-        assert_eq!(answered(&router, "127.0.0.1", &[], "/good", 60).await, 60);
+        assert_eq!(answered(&limit, "127.0.0.1", &[], GOOD, 60).await, 60);
     }
 
     #[tokio::test]
     async fn a_refused_proof_counts_more() {
-        let router = router(SourceLimit::new(100, Vec::new()));
-        assert_eq!(answered(&router, "203.0.113.1", &[], "/refused", 60).await, 5);
+        let limit = SourceLimit::new(100, Vec::new());
+        assert_eq!(answered(&limit, "203.0.113.1", &[], UNPROVEN, 60).await, 5);
     }
 
     #[tokio::test]
     async fn only_a_trusted_proxy_is_believed() {
-        let router =
-            router(SourceLimit::new(30, vec!["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()]));
+        let proxies = ["10.0.0.1", "10.0.0.2"].map(|proxy| proxy.parse().unwrap());
+        let limit = SourceLimit::new(30, proxies.to_vec());
         let one = ["198.51.100.1"];
-        assert_eq!(answered(&router, "10.0.0.1", &one, "/good", 60).await, 30);
+        assert_eq!(answered(&limit, "10.0.0.1", &one, GOOD, 60).await, 30);
         // What a stranger wrote stands before what the proxies wrote.
         let pretended = ["198.51.100.77, 198.51.100.1, 10.0.0.2"];
-        assert_eq!(answered(&router, "10.0.0.1", &pretended, "/good", 10).await, 0);
-        assert_eq!(answered(&router, "10.0.0.1", &["198.51.100.2"], "/good", 60).await, 30);
+        assert_eq!(answered(&limit, "10.0.0.1", &pretended, GOOD, 10).await, 0);
+        assert_eq!(answered(&limit, "10.0.0.1", &["198.51.100.2"], GOOD, 60).await, 30);
         // A stranger who names somebody else is counted as what it is.
-        assert_eq!(answered(&router, "203.0.113.9", &["198.51.100.3"], "/good", 20).await, 20);
-        assert_eq!(answered(&router, "203.0.113.9", &["198.51.100.4"], "/good", 20).await, 10);
+        assert_eq!(answered(&limit, "203.0.113.9", &["198.51.100.3"], GOOD, 20).await, 20);
+        assert_eq!(answered(&limit, "203.0.113.9", &["198.51.100.4"], GOOD, 20).await, 10);
         // So is a proxy that names nobody.
-        assert_eq!(answered(&router, "10.0.0.2", &["nonsense"], "/good", 60).await, 30);
+        assert_eq!(answered(&limit, "10.0.0.2", &["nonsense"], GOOD, 60).await, 30);
     }
 
     #[tokio::test]
     async fn without_a_bound_nothing_is_counted() {
-        let router = router(SourceLimit::new(0, Vec::new()));
-        assert_eq!(answered(&router, "203.0.113.1", &[], "/good", 200).await, 200);
+        let limit = SourceLimit::new(0, Vec::new());
+        assert_eq!(answered(&limit, "203.0.113.1", &[], GOOD, 200).await, 200);
     }
 }

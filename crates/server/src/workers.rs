@@ -1,9 +1,12 @@
 //! The background: webhooks and deletions as they come, sweeps as they are due.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use billfold_core::{Billfold, Result};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -12,8 +15,19 @@ const BATCH: u32 = 20;
 const EXPIRED: u32 = 200;
 const AFTER_ERROR: Duration = Duration::from_secs(2);
 
+/// After so long the next sweep does not wait for the one before: a gateway that does not answer keeps it, while others
+/// have something due.
+const SLOW: Duration = Duration::from_secs(5);
+/// Sweeps of one kind at the same time, when they are slow.
+const SWEEPS: usize = 4;
+
 /// How often superseded data keys are looked for: they stay for minutes in any case.
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
+
+/// How much longer than it took the next scrub is away.
+const SCRUB_SHARE: u32 = 100;
+/// A disk that is full, or a backup that is read, takes a while to pass.
+const FAILED_SCRUB: Duration = Duration::from_mins(1);
 
 /// Starts the loops. They end after what they hold when `stop` is canceled.
 pub(crate) fn start(billfold: &Billfold, interval: Duration, stop: &CancellationToken, tasks: &TaskTracker) {
@@ -22,6 +36,10 @@ pub(crate) fn start(billfold: &Billfold, interval: Duration, stop: &Cancellation
         let billfold = worker.clone();
         async move { Ok(billfold.process(BATCH).await? + billfold.remove_tokens(BATCH).await?) }
     }));
+    let sweeps = Sweeps { billfold: billfold.clone(), interval, stop: stop.clone(), tasks: tasks.clone() };
+    tasks.spawn(sweeps.clone().repeat(|billfold| async move { billfold.reconcile(BATCH).await }));
+    tasks.spawn(sweeps.clone().repeat(|billfold| async move { billfold.recheck_methods(BATCH).await }));
+    tasks.spawn(sweeps.repeat(|billfold| async move { billfold.reconcile_charges(BATCH).await }));
     tasks.spawn(repeat(stop.clone(), interval, None, move || {
         let billfold = sweeper.clone();
         async move { sweep(&billfold).await }
@@ -32,15 +50,89 @@ pub(crate) fn start(billfold: &Billfold, interval: Duration, stop: &Cancellation
     }));
 }
 
-/// Whatever is due by the clock. One kind of work that fails does not keep the others from being done.
+/// Overwrites what erased customers left in the database's file. Whoever writes waits meanwhile, so it gets a hundredth
+/// of the time at most.
+pub(crate) async fn scrub(billfold: Billfold, pause: Duration, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let began = Instant::now();
+        let scrubbed = billfold.vault().scrub().await;
+        let took = began.elapsed();
+        let next = pause.max(took * SCRUB_SHARE);
+        let next = match scrubbed {
+            Ok(false) => next,
+            Ok(true) => {
+                tracing::info!(
+                    took_ms = took.as_millis(),
+                    "the database's file was written anew after erasures"
+                );
+                next
+            }
+            Err(error) => {
+                let error = error.log_line();
+                tracing::warn!(
+                    error,
+                    "what erased customers left in the database's file is not overwritten yet"
+                );
+                next.max(FAILED_SCRUB)
+            }
+        };
+        let _ = stop.run_until_cancelled(tokio::time::sleep(next)).await;
+    }
+}
+
+/// Whatever else is due by the clock. One kind of work that fails does not keep the others from being done.
 async fn sweep(billfold: &Billfold) -> Result<usize> {
-    let (sessions, methods) = (billfold.reconcile(BATCH).await, billfold.recheck_methods(BATCH).await);
-    let charges = billfold.reconcile_charges(BATCH).await;
     let erasures = billfold.continue_erasures(BATCH).await;
     let expired = billfold.vault().sweep_expired(EXPIRED).await;
     let delivered = billfold.sweep_webhook_deliveries(EXPIRED).await;
     let keys = billfold.sweep_idempotency_keys(EXPIRED).await;
-    Ok(sessions? + methods? + charges? + erasures? + expired? + delivered? + keys?)
+    Ok(erasures? + expired? + delivered? + keys?)
+}
+
+/// How gateways are asked about what is due.
+#[derive(Clone)]
+struct Sweeps {
+    billfold: Billfold,
+    interval: Duration,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Sweeps {
+    /// Sweeps while something is due, then when the interval is over. One that is slow goes on beside the next.
+    async fn repeat<W, F>(self, sweep: W)
+    where
+        W: Fn(Billfold) -> F,
+        F: Future<Output = Result<usize>> + Send + 'static,
+    {
+        let slots = Arc::new(Semaphore::new(SWEEPS));
+        while let Some(Ok(slot)) = self.stop.run_until_cancelled(slots.clone().acquire_owned()).await {
+            let (sweep, interval) = (sweep(self.billfold.clone()), self.interval);
+            let task = self.tasks.spawn(async move {
+                let pause = pause_after(sweep.await, interval);
+                drop(slot);
+                pause
+            });
+            let pause = match tokio::time::timeout(SLOW, task).await {
+                Ok(Ok(None)) | Err(_) => continue,
+                Ok(Ok(Some(pause))) => pause,
+                Ok(Err(_panicked)) => AFTER_ERROR,
+            };
+            let _ = self.stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+        }
+    }
+}
+
+/// How long to wait after some work; `None` when there may be more.
+fn pause_after(worked: Result<usize>, interval: Duration) -> Option<Duration> {
+    match worked {
+        Ok(0) => Some(interval),
+        Ok(_) => None,
+        Err(error) => {
+            tracing::error!(error = %error.log_line(), "background work failed");
+            Some(AFTER_ERROR)
+        }
+    }
 }
 
 /// Works while there is work, then waits until some is announced or the interval is over. An error
@@ -51,14 +143,7 @@ where
     F: Future<Output = Result<usize>>,
 {
     while !stop.is_cancelled() {
-        let pause = match work().await {
-            Ok(0) => interval,
-            Ok(_) => continue,
-            Err(error) => {
-                tracing::error!(error = %error.log_line(), "background work failed");
-                AFTER_ERROR
-            }
-        };
+        let Some(pause) = pause_after(work().await, interval) else { continue };
         let woken = async {
             match &announced {
                 Some(billfold) => billfold.work_arrived().await,

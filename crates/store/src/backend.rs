@@ -22,6 +22,7 @@ macro_rules! take {
     }};
 }
 
+mod gather;
 mod kept;
 mod lane;
 pub(crate) mod postgres;

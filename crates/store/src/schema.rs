@@ -255,6 +255,7 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         version -> BigInt,
+        history -> Text,
     }
 }
 

@@ -129,6 +129,7 @@ behind! {
     through {
         fn migrate() -> ();
         fn ping() -> ();
+        fn scrub() -> bool;
         fn customer(tenant: &TenantId, id: CustomerId) -> Option<Customer>;
         fn customer_by_reference(tenant: &TenantId, reference: &str) -> Option<Customer>;
         fn customers(tenant: &TenantId, page: Page<CustomerId>) -> Vec<Customer>;
@@ -178,7 +179,10 @@ macro_rules! through {
         #[async_trait]
         impl $store for Behind {
             $(async fn $name(&self, $($argument: $type),*) -> StoreResult<$row> {
-                self.store.$name($($argument),*).await
+                self.between.before(stringify!($name)).await?;
+                let answer = self.store.$name($($argument),*).await;
+                self.between.after(stringify!($name)).await?;
+                answer
             })*
         }
     };

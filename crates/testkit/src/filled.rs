@@ -27,6 +27,8 @@ use serde_json::{Value, json};
 use crate::reference::{Instrument, NoTransport, ReferenceGateway, ReferenceProvider, SECRET_HEADER};
 
 const SECRET: &str = "the-gateways-webhook-secret";
+/// Whose data key somebody else knows.
+const COMPROMISED: &str = "o-2";
 
 /// What must be found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -155,13 +157,13 @@ impl Filled {
     /// Values of several shapes, under keys in every state.
     async fn fill_vault(&self) -> Vec<(TenantId, VaultRecordId)> {
         let vault = self.billfold.vault();
-        let other_suite = Vault::builder(self.store.clone(), self.root.clone())
-            .suite(Suite::XChaCha20Poly1305)
-            .clock(self.clock.clone())
-            .build();
+        let other_suites = [Suite::Aes256Gcm, Suite::XChaCha20Poly1305].map(|suite| {
+            let builder = Vault::builder(self.store.clone(), self.root.clone()).suite(suite);
+            builder.clock(self.clock.clone()).build()
+        });
         let mut ids = Vec::new();
         for tenant in [self.tenant.clone(), "other".parse().unwrap()] {
-            for owner in ["o-1", "o-2", "o-3", "Straße \u{1F4B3}"] {
+            for owner in ["o-1", COMPROMISED, "o-3", "Straße \u{1F4B3}"] {
                 let card = SecretValue::json(&"4111111111111111").unwrap();
                 let mut card = PutRecord::new(owner, "card", card);
                 card.mask = Mask::Last4;
@@ -175,7 +177,11 @@ impl Filled {
                 let mut file = PutRecord::new(owner, "file", bytes);
                 file.allow_duplicates = true;
                 for put in [card, account, file] {
-                    let vault = if owner == "o-3" { &other_suite } else { vault };
+                    let vault = match owner {
+                        COMPROMISED => &other_suites[0],
+                        "o-3" => &other_suites[1],
+                        _ => vault,
+                    };
                     let stored = vault.put(&tenant, put).await.unwrap();
                     ids.push((tenant.clone(), stored.record.id));
                 }
@@ -189,7 +195,7 @@ impl Filled {
         };
         let other: TenantId = "other".parse().unwrap();
         vault.rotate_data_step(Some(&other), self.clock.now(), None, 2).await.unwrap();
-        vault.compromise_key(&self.tenant, key("o-2").await).await.unwrap();
+        vault.compromise_key(&self.tenant, key(COMPROMISED).await).await.unwrap();
         let value = SecretValue::json(&"4222222222222222").unwrap();
         vault.replace(&self.tenant, ids[0].1, ReplaceRecord::new(value)).await.unwrap();
         for (tenant, id) in ids.iter().step_by(3) {
@@ -253,7 +259,11 @@ impl Filled {
             assert_eq!(verdict.broken_at, None, "the audit trail of {tenant}");
         }
         for record in &expected.records {
-            assert_eq!(self.record(&record.tenant, record.id).await, *record);
+            let mut found = self.record(&record.tenant, record.id).await;
+            // What a compromised key sealed was sealed anew when it was first read.
+            let anew = found.owner == COMPROMISED && found.generation == record.generation + 1;
+            found.generation -= i64::from(anew);
+            assert_eq!(found, *record);
             let page = Page::first(100);
             let listed = vault.list(&record.tenant, &record.owner, Some(&record.kind), page).await.unwrap();
             assert!(listed.iter().any(|listed| listed.id == record.id), "{} is not listed", record.id);

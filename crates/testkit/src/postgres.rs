@@ -74,18 +74,34 @@ pub struct ThrowAwayPostgres {
     databases: AtomicU32,
 }
 
+/// Whether a commit is on the disk before it is answered.
+#[derive(Clone, Copy)]
+enum Durability {
+    On,
+    /// Nobody keeps a test's data: flushing it would only take time.
+    Off,
+}
+
 static CLUSTER: OnceLock<Option<ThrowAwayPostgres>> = OnceLock::new();
 
 impl ThrowAwayPostgres {
     /// A fresh database, or `None` after saying loudly that there is no PostgreSQL on this machine.
     /// Panics instead when `BILLFOLD_REQUIRE_POSTGRES=1`.
     pub async fn database() -> Option<TestDatabase> {
-        tokio::task::spawn_blocking(|| CLUSTER.get_or_init(Self::start).as_ref().map(Self::make_database))
-            .await
-            .expect("a cluster")
+        let cluster =
+            || CLUSTER.get_or_init(|| Self::start(Durability::Off)).as_ref().map(Self::make_database);
+        tokio::task::spawn_blocking(cluster).await.expect("a cluster")
     }
 
-    fn start() -> Option<Self> {
+    /// A cluster of its own with PostgreSQL's defaults, which flushes every commit: for measurements. `None`, or a
+    /// panic, as with [`Self::database`].
+    pub async fn durable() -> Option<(Self, TestDatabase)> {
+        let cluster = || Self::start(Durability::On).map(|cluster| (cluster.make_database(), cluster));
+        let started = tokio::task::spawn_blocking(cluster).await.expect("a cluster");
+        started.map(|(database, cluster)| (cluster, database))
+    }
+
+    fn start(durability: Durability) -> Option<Self> {
         let Some(installed) = Installed::find() else {
             skip(
                 "tests on PostgreSQL",
@@ -107,10 +123,12 @@ impl ThrowAwayPostgres {
         );
         run(Command::new("sh").args(["-c", &initialise]).current_dir("/"));
         let port = free_port();
-        // Nobody keeps this data: flushing it would only take time.
+        let flushing = match durability {
+            Durability::On => "",
+            Durability::Off => "-c fsync=off -c synchronous_commit=off -c full_page_writes=off",
+        };
         let serve = format!(
-            "cd / && exec {} -D {} -p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync=off \
-             -c synchronous_commit=off -c full_page_writes=off -c max_connections=200",
+            "cd / && exec {} -D {} -p {port} -k {} -c listen_addresses=127.0.0.1 -c max_connections=200 {flushing}",
             installed.shell("postgres"),
             quoted(&data),
             quoted(&folder)

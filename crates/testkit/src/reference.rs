@@ -4,6 +4,7 @@
 mod charges;
 mod charging;
 mod gateway;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -144,7 +145,8 @@ impl TokenizationProvider for ReferenceProvider {
             Some(events) => events.iter().map(event).collect::<Option<_>>(),
             None => event(&body).map(|event| vec![event]),
         };
-        Ok(WebhookBatch::new(Trust::Hint, events.ok_or(WebhookRejection::Unreadable)?))
+        let trust = self.capabilities.webhook_trust;
+        Ok(WebhookBatch::new(trust, events.ok_or(WebhookRejection::Unreadable)?))
     }
 
     async fn fetch_method(&self, _cx: &CallContext, token: TokenRef) -> Result<ProviderMethod> {
@@ -170,18 +172,18 @@ fn event(body: &serde_json::Value) -> Option<ProviderEvent> {
     let part = |key: &str| text(key).unwrap_or_default();
     let mut key = format!("{name}:{}:{}", part("session"), part("token"));
     if name.starts_with("charge.") || name.starts_with("refund.") {
-        key = format!("{key}:{}:{}", part("charge"), part("reference"));
+        key = format!("{key}:{}:{}:{}", part("charge"), part("reference"), part("refund"));
     }
     let subject = match (text("token"), text("session")) {
         (Some(token), _) => EventSubject::Method { token, merchant_reference: text("reference") },
         (None, Some(session)) => {
             EventSubject::Session { reference: Some(session), merchant_reference: text("reference") }
         }
-        // A hint: the gateway is asked, and `told` stays empty.
+        // Where webhooks are hints, core asks the gateway whatever is told here.
         (None, None) if name.starts_with("charge.") || name.starts_with("refund.") => EventSubject::Charge {
             reference: text("charge"),
             merchant_reference: text("reference"),
-            told: None,
+            told: told::told(body).map(Box::new),
         },
         (None, None) => EventSubject::Other,
     };

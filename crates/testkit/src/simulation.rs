@@ -10,6 +10,7 @@
 
 mod arrivals;
 mod channel;
+mod charges;
 mod check;
 mod flaw;
 mod gateway;
@@ -75,7 +76,7 @@ impl Run {
 /// Lets one world live, come to rest, and be looked at.
 pub async fn run(seed: u64, flaw: Option<Flaw>, database: Database) -> Run {
     let mut world = World::new(seed, flaw, database.store.clone());
-    let happenings = 60 + world.scene.dice.below(180);
+    let happenings = 80 + world.scene.dice.below(240);
     world.live(happenings).await;
     world.rest().await;
     check::check(&world, database.files.as_ref().map(TempDir::path)).await;

@@ -16,6 +16,8 @@ use crate::trial::Backend;
 pub(crate) const SECRET_KEY: &str = "xnd_development_CANARY-secret-key";
 pub(crate) const CALLBACK_TOKEN: &str = "CANARY-callback-token";
 const START: Duration = Duration::from_mins(1);
+/// For one question whether it is ready.
+const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// How an installation differs from the usual one.
 #[derive(Debug, Clone)]
@@ -27,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) max_connections: usize,
     /// Where the database is instead of in the folder of the installation (SQLite).
     pub(crate) database_folder: Option<PathBuf>,
+    /// Which program, and whether it has the gateway `hostile`.
+    pub(crate) hostile: bool,
 }
 
 impl Default for Options {
@@ -37,6 +41,7 @@ impl Default for Options {
             log: "info",
             max_connections: 1024,
             database_folder: None,
+            hostile: false,
         }
     }
 }
@@ -55,12 +60,9 @@ pub(crate) struct Installation {
     pub(crate) merchant: Merchant,
     pub(crate) api_key: String,
     pub(crate) http: reqwest::Client,
+    /// The program under test: built beside this one.
+    program: PathBuf,
     servers: Vec<Server>,
-}
-
-/// The program under test: built beside this one.
-pub(crate) fn program() -> anyhow::Result<PathBuf> {
-    Ok(std::env::current_exe()?.with_file_name("billfold"))
 }
 
 impl Installation {
@@ -90,9 +92,13 @@ impl Installation {
             .build()?;
         let merchant = Merchant::start().await?;
         let api_key = String::new();
-        let mut here = Self { folder, database, sandbox, merchant, api_key, http, servers };
-        let made =
-            Command::new(program()?).args(["keys", "init", "--file"]).arg(here.file("root.key")).output()?;
+        let program = if options.hostile { "billfold-hostile" } else { "billfold" };
+        let program = std::env::current_exe()?.with_file_name(program);
+        let mut here = Self { folder, database, sandbox, merchant, api_key, http, program, servers };
+        let made = Command::new(&here.program)
+            .args(["keys", "init", "--file"])
+            .arg(here.file("root.key"))
+            .output()?;
         ensure!(made.status.success(), "keys init: {}", String::from_utf8_lossy(&made.stderr));
         for index in 0..here.servers.len() {
             std::fs::write(here.config(index), here.configuration(index, &options))?;
@@ -117,8 +123,8 @@ impl Installation {
         self.file(&format!("billfold-{server}.toml"))
     }
 
-    /// Everybody comes from one address here, so its share is not limited; and a request whose server died is repeated
-    /// soon.
+    /// Everybody comes from one address here, so its share is not limited, and neither is what the gateway is asked in
+    /// the background; and a request whose server died is repeated soon.
     fn configuration(&self, server: usize, options: &Options) -> String {
         let Options { ask_after_seconds, log, max_connections, .. } = options;
         let (port, public) = (self.port(server), self.port(0));
@@ -126,14 +132,41 @@ impl Installation {
         format!(
             "[server]\nlisten = \"127.0.0.1:{port}\"\npublic_url = \"http://127.0.0.1:{public}\"\ndevelopment = true\n\
              max_connections = {max_connections}\nidempotency_lease_seconds = 2\nsource_requests_per_minute = 100000000\n\n\
-             [database]\nurl = \"{database}\"\n\n[vault]\nroot_key_file = \"{}\"\n\n[log]\nfilter = \"{log}\"\n\n\
-             [workers]\ninterval_ms = 100\nask_after_seconds = {ask_after_seconds:?}\nlease_seconds = 2\n\n\
+             [database]\nurl = \"{database}\"\n\n[vault]\nroot_key_file = \"{}\"\nerasure_ledger_file = \"{}\"\n\n[log]\nfilter = \"{log}\"\n\n\
+             [workers]\ninterval_ms = 100\nask_after_seconds = {ask_after_seconds:?}\nlease_seconds = 2\n\
+             background_calls_per_second = 0\n\n\
              [webhooks]\nallow_private_networks = true\nretry_after_seconds = [1, 1, 2, 2, 4, 4, 8, 8, 16, 32]\n\n\
              [gateways.main]\nprovider = \"xendit\"\nmode = \"test\"\n\n\
              [gateways.main.settings]\nbase_url = \"{gateway}\"\nsecret_key = \"{SECRET_KEY}\"\n\
              callback_token = \"{CALLBACK_TOKEN}\"\ncustomers = \"directory\"\n",
-            root.display()
-        )
+            root.display(),
+            self.ledger().display()
+        ) + &if options.hostile {
+            let orders = self.orders();
+            format!(
+                "\n[gateways.hostile]\nprovider = \"hostile\"\nmode = \"test\"\n\n\
+                 [gateways.hostile.settings]\norders = \"{}\"\n",
+                orders.display()
+            )
+        } else {
+            String::new()
+        }
+    }
+
+    /// The erasures beside the database.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.file("erasures.jsonl")
+    }
+
+    /// What the gateway `hostile` has to do, where there is one.
+    pub(crate) fn orders(&self) -> PathBuf {
+        self.file("orders")
+    }
+
+    /// Whether a server runs, and is the process that was started.
+    pub(crate) fn is_alive(&mut self, server: usize) -> bool {
+        let child = self.servers.get_mut(server).and_then(|server| server.child.as_mut());
+        child.is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
     /// A server's log.
@@ -160,31 +193,45 @@ impl Installation {
         Ok(())
     }
 
-    /// Runs a command of the program; what it printed.
+    /// Runs a command of the program; what it printed, as JSON.
     pub(crate) fn cli(&self, args: &[&str]) -> anyhow::Result<Value> {
-        let mut command = Command::new(program()?);
+        Ok(serde_json::from_slice(&self.print(args)?).unwrap_or(Value::Null))
+    }
+
+    /// Runs a command of the program; what it printed.
+    pub(crate) fn print(&self, args: &[&str]) -> anyhow::Result<Vec<u8>> {
+        let mut command = Command::new(&self.program);
         let output = command.args(args).arg("--json").arg("--config").arg(self.config(0)).output()?;
         ensure!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        Ok(serde_json::from_slice(&output.stdout).unwrap_or(Value::Null))
+        Ok(output.stdout)
     }
 
     /// Starts a server and waits until it is ready.
     pub(crate) async fn up(&mut self, server: usize) -> anyhow::Result<()> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log(server))?;
-        let mut command = Command::new(program()?);
+        let mut command = Command::new(&self.program);
         command.arg("serve").arg("--config").arg(self.config(server));
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
         let slot = self.servers.get_mut(server).context("no such server")?;
         slot.child = Some(child);
         let ready = format!("http://127.0.0.1:{}/readyz", slot.port);
         let began = Instant::now();
-        while !self.http.get(&ready).send().await.is_ok_and(|answer| answer.status().is_success()) {
+        loop {
+            let answered = match self.http.get(&ready).timeout(ATTEMPT).send().await {
+                Ok(answer) if answer.status().is_success() => break,
+                Ok(answer) => answer.status().to_string(),
+                Err(error) => format!("{error:?}"),
+            };
             if let Some(child) = self.servers.get_mut(server).and_then(|slot| slot.child.as_mut())
                 && let Some(status) = child.try_wait()?
             {
                 bail!("the server ended with {status}: {}", tail(&self.log(server)));
             }
-            ensure!(began.elapsed() < START, "the server did not become ready: {}", tail(&self.log(server)));
+            ensure!(
+                began.elapsed() < START,
+                "the server did not become ready; asked: {answered}; its log: {}",
+                tail(&self.log(server))
+            );
             sleep(Duration::from_millis(10)).await;
         }
         Ok(())

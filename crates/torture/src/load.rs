@@ -2,7 +2,7 @@
 //! or do not. What was promised to them is noted.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -14,22 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::installation::{Installation, text};
-
-/// What a merchant wanted, and what it was told.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Intent {
-    /// The merchant's reference of the customer; each intent has its own.
-    pub(crate) reference: String,
-    /// How many requests to start it were sent.
-    pub(crate) requests: u32,
-    /// The session, once a 201 named it.
-    pub(crate) session: Option<String>,
-    /// Whether the gateway told the customer's browser that the method is saved.
-    pub(crate) saved: bool,
-}
-
-/// Everything that was wanted so far.
-pub(crate) type Intents = Arc<Mutex<Vec<Intent>>>;
+use crate::notes::{Charge, Erased, Intent, Notes};
 
 /// What the people of a load need to know.
 #[derive(Debug, Clone)]
@@ -38,7 +23,7 @@ pub(crate) struct People {
     /// The addresses of all servers, without a path.
     servers: Vec<String>,
     api_key: String,
-    pub(crate) intents: Intents,
+    notes: Arc<Mutex<Notes>>,
     pub(crate) stop: Arc<AtomicBool>,
 }
 
@@ -60,26 +45,31 @@ impl People {
     pub(crate) fn of(here: &Installation) -> Self {
         let servers = (0..here.server_count()).map(|server| here.url(server, "")).collect();
         let (http, api_key) = (here.http.clone(), here.api_key.clone());
-        Self { http, servers, api_key, intents: Intents::default(), stop: Arc::default() }
+        Self { http, servers, api_key, notes: Arc::default(), stop: Arc::default() }
     }
 
-    pub(crate) fn intents(&self) -> Vec<Intent> {
-        self.intents.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn write(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was wanted and told so far.
+    pub(crate) fn notes(&self) -> Notes {
+        self.write().clone()
     }
 
     fn note(&self, intent: usize, change: impl FnOnce(&mut Intent)) {
-        let mut intents = self.intents.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(intent) = intents.get_mut(intent) {
+        if let Some(intent) = self.write().intents.get_mut(intent) {
             change(intent);
         }
     }
 
-    /// A customer of its own wants to save a method; its number, and the merchant's reference of the customer.
+    /// A customer of its own wants to save a method; its number, and the merchant's reference of the customer. None of
+    /// these references is a part of another.
     pub(crate) fn new_intent(&self) -> (usize, String) {
-        let mut intents = self.intents.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = intents.len();
-        let reference = format!("customer-{index}");
-        intents.push(Intent { reference: reference.clone(), ..Intent::default() });
+        let mut notes = self.write();
+        let index = notes.intents.len();
+        let reference = format!("customer-{index}-of-the-load");
+        notes.intents.push(Intent { reference: reference.clone(), ..Intent::default() });
         (index, reference)
     }
 
@@ -95,6 +85,7 @@ impl People {
         dice: &mut StdRng,
     ) -> anyhow::Result<Option<Value>> {
         let body = json!({
+            "gateway": "main",
             "customer": {"reference": reference, "given_names": "Lorem", "email": "CANARY@example.com"},
             "usage": "unscheduled_customer", "currency": "IDR", "country": "ID",
             "return_url": "https://shop.example/done",
@@ -106,8 +97,12 @@ impl People {
         let status = answer.status().as_u16();
         match (status, answer.json::<Value>().await) {
             (201, Ok(session)) => {
-                let id = text(&session, "id")?;
-                self.note(intent, |intent| intent.session = Some(id));
+                let (id, status) = (text(&session, "id")?, text(&session, "status")?);
+                // A request that is repeated gets the first answer again, however long ago that was.
+                self.note(intent, |intent| {
+                    intent.answered(&id, session["customer_id"].as_str());
+                    intent.completed |= status == "completed";
+                });
                 Ok(Some(session))
             }
             // Its answer got lost on the way; or the server is in trouble, or still at it.
@@ -137,15 +132,14 @@ impl People {
         }
     }
 
-    /// Charges a method as a careful merchant does: again with the same key until there is an answer. The charge as it
-    /// was shown.
+    /// Charges a method as a careful merchant does: again with the same key until there is an answer.
     pub(crate) async fn charge(
         &self,
         method: &str,
         key: &str,
         amount: i64,
         dice: &mut StdRng,
-    ) -> anyhow::Result<Value> {
+    ) -> anyhow::Result<()> {
         let body = json!({"amount": amount, "currency": "IDR", "initiator": "customer", "reference": key});
         let began = Instant::now();
         while began.elapsed() < PERSISTENCE {
@@ -157,7 +151,11 @@ impl People {
             };
             let status = answer.status().as_u16();
             match (status, answer.json::<Value>().await) {
-                (201, Ok(charge)) => return Ok(charge),
+                (201, Ok(charge)) => {
+                    let id = text(&charge, "id")?;
+                    self.write().charges.insert(key.to_owned(), Charge { id, amount });
+                    return Ok(());
+                }
                 // Its answer got lost on the way; or the server is in trouble, or still at it.
                 (201, Err(_)) | (409 | 429 | 500..=599, _) => {}
                 (status, shown) => bail!("a charge was answered with {status}: {shown:?}"),
@@ -180,9 +178,58 @@ impl People {
         Ok(Some(back))
     }
 
-    /// The browser comes back, if anybody is there.
-    pub(crate) async fn come_back(&self, address: &str) {
-        let _ = self.http.get(address).send().await;
+    /// The browser comes back, if anybody is there; the shop's address that it is sent to says how it went.
+    pub(crate) async fn come_back(&self, intent: usize, address: &str) {
+        let answer = self.http.get(address).send().await;
+        let shop = answer.ok().and_then(|answer| location(&answer)?.parse::<url::Url>().ok());
+        let status = shop.and_then(|shop| {
+            shop.query_pairs().find(|(name, _)| name == "status").map(|(_, status)| status.into_owned())
+        });
+        if let Some(status) = status {
+            self.note(intent, |intent| intent.told(&status));
+        }
+    }
+
+    /// The merchant asks how a session stands, if anybody is there.
+    pub(crate) async fn ask_about(&self, intent: usize, session: &Value, dice: &mut StdRng) {
+        let url = format!("{}/v1/sessions/{}", self.server(dice), session["id"].as_str().unwrap_or_default());
+        let Ok(answer) = self.http.get(url).bearer_auth(&self.api_key).send().await else { return };
+        if let Ok(shown) = answer.json::<Value>().await
+            && shown["object"] == "session"
+            && let Some(status) = shown["status"].as_str()
+        {
+            self.note(intent, |intent| intent.told(status));
+        }
+    }
+
+    /// The merchant erases whom an intent is about: again until it is taken.
+    pub(crate) async fn erase(
+        &self,
+        database: &str,
+        intent: &Intent,
+        dice: &mut StdRng,
+    ) -> anyhow::Result<()> {
+        let mut erased = Erased::about(database, intent).await?;
+        let began = Instant::now();
+        while began.elapsed() < PERSISTENCE {
+            let url = format!("{}/v1/customers/{}", self.server(dice), erased.customer);
+            let Ok(answer) = self.http.delete(url).bearer_auth(&self.api_key).send().await else {
+                sleep(Duration::from_millis(20)).await;
+                continue;
+            };
+            let status = answer.status().as_u16();
+            match (status, answer.json::<Value>().await) {
+                (200 | 202, Ok(erasure)) => {
+                    erased.erasure = text(&erasure, "id")?;
+                    self.write().erased.push(erased);
+                    return Ok(());
+                }
+                (200 | 202, Err(_)) | (409 | 429 | 500..=599, _) => {}
+                (status, shown) => bail!("an erasure was answered with {status}: {shown:?}"),
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        bail!("the erasure of {} never got an answer", erased.customer)
     }
 
     async fn live(self, seed: u64, pause: Duration) -> anyhow::Result<()> {
@@ -194,9 +241,13 @@ impl People {
             if let Some(session) = session
                 && dice.random_ratio(9, 10)
                 && let Some(back) = self.save(intent, &session).await?
-                && dice.random_ratio(1, 2)
             {
-                self.come_back(&back).await;
+                if dice.random_ratio(1, 2) {
+                    self.come_back(intent, &back).await;
+                }
+                for _ in 0..dice.random_range(0..3) {
+                    self.ask_about(intent, &session, &mut dice).await;
+                }
             }
             sleep(pause).await;
         }
@@ -215,20 +266,20 @@ impl Load {
         Self { people: known, tasks }
     }
 
-    /// Nobody begins anything new; what was wanted.
-    pub(crate) async fn end(mut self) -> anyhow::Result<Vec<Intent>> {
+    /// Nobody begins anything new; what was wanted and told.
+    pub(crate) async fn end(mut self) -> anyhow::Result<Notes> {
         self.people.stop.store(true, Ordering::Relaxed);
         while let Some(ended) = self.tasks.join_next().await {
             ended.context("a person of the load panicked")??;
         }
-        Ok(self.people.intents())
+        Ok(self.people.notes())
     }
 
     /// As [`Self::end`], and whoever got no answer asks until there is one: the same key, the same session.
-    pub(crate) async fn end_and_ask_again(self) -> anyhow::Result<Vec<Intent>> {
+    pub(crate) async fn end_and_ask_again(self) -> anyhow::Result<Notes> {
         let people = self.people.clone();
         let mut asking = JoinSet::new();
-        for (number, intent) in self.end().await?.into_iter().enumerate() {
+        for (number, intent) in self.end().await?.intents.into_iter().enumerate() {
             if intent.session.is_none() {
                 let people = people.clone();
                 asking.spawn(async move {
@@ -242,7 +293,7 @@ impl Load {
         while let Some(answered) = asking.join_next().await {
             answered??;
         }
-        Ok(people.intents())
+        Ok(people.notes())
     }
 }
 

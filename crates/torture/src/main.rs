@@ -7,8 +7,10 @@
 mod books;
 mod canary;
 mod installation;
+mod keep;
 mod load;
 mod merchant;
+mod notes;
 mod postgres;
 mod rows;
 mod trial;

@@ -11,8 +11,17 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-/// Every event that was taken, by the id in its header, with how often it came.
-pub(crate) type Log = BTreeMap<String, (Value, u32)>;
+/// Every event that was taken, by the id in its header.
+pub(crate) type Log = BTreeMap<String, Heard>;
+
+/// What came under one id.
+#[derive(Debug, Clone)]
+pub(crate) struct Heard {
+    /// What it said when it came first.
+    pub(crate) body: Value,
+    /// What else it said when it came again.
+    pub(crate) others: Vec<Value>,
+}
 
 #[derive(Debug)]
 pub(crate) struct Merchant {
@@ -49,6 +58,12 @@ async fn take(State(log): State<Arc<Mutex<Log>>>, headers: HeaderMap, body: Byte
         return StatusCode::BAD_REQUEST;
     };
     let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-    log.entry(id.to_owned()).or_insert((body, 0)).1 += 1;
+    match log.get_mut(id) {
+        None => {
+            log.insert(id.to_owned(), Heard { body, others: Vec::new() });
+        }
+        Some(heard) if heard.body == body => {}
+        Some(heard) => heard.others.push(body),
+    }
     StatusCode::NO_CONTENT
 }

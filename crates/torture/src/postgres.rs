@@ -111,10 +111,24 @@ impl Cluster {
     /// A fresh, empty database's URL.
     pub(crate) fn database(&self) -> anyhow::Result<String> {
         let name = format!("torture_{}", self.databases.fetch_add(1, Ordering::SeqCst));
+        self.sql(&[&format!("CREATE DATABASE {name}")])?;
+        Ok(format!("postgres://billfold@127.0.0.1:{}/{name}", self.port))
+    }
+
+    /// Makes `to` a copy of `from`, which nobody may use meanwhile.
+    pub(crate) fn copy_database(&self, from: &str, to: &str) -> anyhow::Result<()> {
+        let drop = format!("DROP DATABASE IF EXISTS {to} WITH (FORCE)");
+        self.sql(&[&drop, &format!("CREATE DATABASE {to} TEMPLATE {from}")])
+    }
+
+    fn sql(&self, statements: &[&str]) -> anyhow::Result<()> {
         let mut psql = self.installed.command("psql");
         psql.args(["-h", "127.0.0.1", "-U", "billfold", "-X", "-q", "-d", "postgres"]);
-        succeed(psql.args(["-p", &self.port.to_string(), "-c", &format!("CREATE DATABASE {name}")]))?;
-        Ok(format!("postgres://billfold@127.0.0.1:{}/{name}", self.port))
+        psql.args(["-p", &self.port.to_string(), "-v", "ON_ERROR_STOP=1"]);
+        for statement in statements {
+            psql.args(["-c", statement]);
+        }
+        succeed(&mut psql)
     }
 
     /// Every process of it that is alive.

@@ -2,6 +2,9 @@
 
 mod arrivals;
 mod charges;
+mod controls;
+mod erasures;
+mod hostile;
 mod kills;
 mod outages;
 mod power;
@@ -25,6 +28,7 @@ macro_rules! trial {
 }
 
 const TRIALS: &[Trial] = &[
+    trial!("controls", "damage on purpose, which the reader has to find", BOTH, controls::damages),
     trial!("kill", "kill -9 at random moments under load", BOTH, kills::kill),
     trial!(
         "two-servers",
@@ -49,10 +53,22 @@ const TRIALS: &[Trial] = &[
     trial!("slow-clients", "sockets that send or read slowly, or nothing", &[On::Sqlite], sockets::slow),
     trial!("gateway-faults", "every fault of the gateway at every call", &[On::Sqlite], weather::faults),
     trial!(
+        "hostile-provider",
+        "a provider that panics, never answers, or answers with garbage",
+        BOTH,
+        hostile::provider
+    ),
+    trial!(
         "charges",
         "kill -9 while saved methods are charged; the gateway's own books",
         BOTH,
         charges::kills
+    ),
+    trial!(
+        "erasures",
+        "customers erased under kill -9 and late webhooks, and a backup from before",
+        BOTH,
+        erasures::erase
     ),
     trial!(
         "canaries",

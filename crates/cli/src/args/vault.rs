@@ -61,6 +61,9 @@ pub(crate) enum VaultCommand {
     /// Seal every record under current keys and the configured suite, and destroy keys that nothing needs.
     /// On the configured database.
     Reseal(BatchArgs),
+    /// Overwrite what erased owners left in unused parts of a SQLite file: writes the file anew if somebody was erased
+    /// since the last time. On the configured database.
+    Scrub,
     /// Print a tenant's ledger of erasures, as JSON lines. On the configured database.
     ErasuresExport,
     /// Erase again whom a ledger names. On the configured database.

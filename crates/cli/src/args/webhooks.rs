@@ -22,10 +22,13 @@ pub(crate) enum WebhooksCommand {
         #[command(flatten)]
         page: PageArgs,
     },
-    /// Show one.
+    /// Show one, or one of its deliveries with each of its attempts.
     Show {
         /// whe_…
         id: String,
+        /// dlv_…
+        #[arg(long)]
+        delivery: Option<String>,
     },
     /// Change one.
     Update {

@@ -72,7 +72,7 @@ async fn export(global: &Global) -> anyhow::Result<()> {
         let Some(last) = entries.last() else { return Ok(()) };
         after = last.sequence;
         for entry in &entries {
-            println!("{}", serde_json::to_string(entry)?);
+            output::say!("{}", serde_json::to_string(entry)?);
         }
     }
 }

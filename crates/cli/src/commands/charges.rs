@@ -70,7 +70,7 @@ fn show(global: &Global, charge: &Value) {
     let mut fields = charge.clone();
     let steps = fields.as_object_mut().and_then(|fields| fields.remove("timeline"));
     output::object(false, &fields);
-    println!(
+    output::say!(
         "{}",
         output::table(steps.as_ref().and_then(Value::as_array).map_or(&[][..], Vec::as_slice), STEP)
     );

@@ -16,7 +16,7 @@ pub(crate) fn run(global: &Global, command: &ConfigCommand) -> anyhow::Result<()
             if global.json {
                 output::json(&json!({"ok": true, "gateways": config.gateways.keys().collect::<Vec<_>>()}));
             } else {
-                println!("the configuration is good; it has {} gateway(s)", config.gateways.len());
+                output::say!("the configuration is good; it has {} gateway(s)", config.gateways.len());
             }
         }
         ConfigCommand::Explain => {

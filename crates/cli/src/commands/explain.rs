@@ -52,9 +52,9 @@ fn print(explanation: &Value) {
     for row in &mut considered {
         row["taken"] = json!(row.get("gateway") == explanation.get("gateway"));
     }
-    println!("{}", output::table(&considered, CONSIDERED));
+    output::say!("{}", output::table(&considered, CONSIDERED));
     let rules = rows("rules");
     if !rules.is_empty() {
-        println!("{}", output::table(&rules, RULE));
+        output::say!("{}", output::table(&rules, RULE));
     }
 }

@@ -33,6 +33,7 @@ pub(crate) async fn run(global: &Global, command: VaultCommand) -> anyhow::Resul
         }
         VaultCommand::Compromise { key_id } => compromise(global, &operator, &key_id).await,
         VaultCommand::Reseal(batch) => reseal(global, &operator, &batch).await,
+        VaultCommand::Scrub => scrub(global, &operator).await,
         VaultCommand::ErasuresExport => erasures_export(global, &operator).await,
         VaultCommand::ErasuresApply { file } => erasures_apply(global, &operator, &file).await,
         VaultCommand::Put(_)
@@ -57,12 +58,18 @@ async fn status(global: &Global, operator: &Operator) -> anyhow::Result<()> {
     }
     let keys = answer.as_object_mut().and_then(|fields| fields.remove("keys"));
     output::object(false, &answer);
-    println!("{}", output::table(keys.as_ref().and_then(Value::as_array).map_or(&[], Vec::as_slice), KEYS));
+    output::say!(
+        "{}",
+        output::table(keys.as_ref().and_then(Value::as_array).map_or(&[], Vec::as_slice), KEYS)
+    );
     Ok(())
 }
 
 async fn verify(global: &Global, operator: &Operator, batch: &BatchArgs) -> anyhow::Result<()> {
-    operator.record("vault.verify", json!({})).await?;
+    // It changes nothing, and is what helps when the key of the audit trail itself is damaged.
+    if let Err(error) = operator.record("vault.verify", json!({})).await {
+        output::tell!("the audit trail has no entry of this: {error:#}");
+    }
     let expected = operator.app.billfold().store().count_vault_records(&RecordFilter::All).await?;
     let bar = jobs::bar("opening records", expected);
     let (mut opened, mut refused, mut after) = (0, Vec::new(), None);
@@ -95,7 +102,7 @@ async fn rotate_root(global: &Global, operator: &Operator, batch: &BatchArgs) ->
     report(global, totals, &[("keys_to_rewrap", left)]);
     totals.check("data keys")?;
     if left > 0 {
-        eprintln!(
+        output::tell!(
             "{left} keys are still under another root key: a server that has it was writing; run this again"
         );
     }
@@ -129,7 +136,7 @@ async fn compromise(global: &Global, operator: &Operator, key_id: &str) -> anyho
     operator.record("vault.compromise", json!({"key": id.to_string(), "tenant": tenant})).await?;
     vault(operator).compromise_key(&tenant, id).await?;
     output::object(global.json, &json!({"key": id.to_string(), "state": KeyState::Compromised}));
-    eprintln!("what it sealed is opened only to be sealed anew: run `billfold vault reseal`");
+    output::tell!("what it sealed is opened only to be sealed anew: run `billfold vault reseal`");
     Ok(())
 }
 
@@ -151,16 +158,22 @@ async fn reseal(global: &Global, operator: &Operator, batch: &BatchArgs) -> anyh
     report(global, totals, &[("keys_destroyed", retired), ("records_to_reseal", left)]);
     totals.check("records")?;
     if left > 0 {
-        eprintln!(
+        output::tell!(
             "{left} records were written under superseded keys meanwhile; run this again in some minutes"
         );
     }
     Ok(())
 }
 
+async fn scrub(global: &Global, operator: &Operator) -> anyhow::Result<()> {
+    let scrubbed = vault(operator).scrub().await?;
+    output::object(global.json, &json!({"scrubbed": scrubbed}));
+    Ok(())
+}
+
 async fn erasures_export(global: &Global, operator: &Operator) -> anyhow::Result<()> {
     for entry in operator.app.billfold().erasure_ledger(&global.tenant()?).await? {
-        println!("{}", serde_json::to_string(&entry)?);
+        output::say!("{}", serde_json::to_string(&entry)?);
     }
     Ok(())
 }

@@ -234,7 +234,7 @@ pub(crate) async fn keys(global: &Global, command: KeysCommand) -> anyhow::Resul
                 body["scopes"] = json!(scopes);
             }
             output::object(global.json, &api.post("/v1/api-keys", Some(body)).await?);
-            eprintln!("the secret is shown this once; keep it");
+            output::tell!("the secret is shown this once; keep it");
         }
         KeysCommand::List => output::list(global.json, &api.get("/v1/api-keys").await?, KEY),
         KeysCommand::Revoke { id: key } => {

@@ -29,17 +29,19 @@ pub(crate) async fn run(global: &Global, args: SandboxArgs) -> anyhow::Result<()
             "webhook_url": args.webhook_url, "provider": provider, "settings": settings,
         }));
     } else {
-        println!("the sandbox gateway is at {base}");
-        println!("\nIn billfold.toml, with `development = true` under [server]:\n");
-        println!("[gateways.sandbox]\nprovider = \"{provider}\"\nmode = \"test\"\n");
-        println!(
+        output::say!("the sandbox gateway is at {base}");
+        output::say!("\nIn billfold.toml, with `development = true` under [server]:\n");
+        output::say!("[gateways.sandbox]\nprovider = \"{provider}\"\nmode = \"test\"\n");
+        output::say!(
             "[gateways.sandbox.settings]\n{}",
             settings_toml(args.gateway, &sandbox, &secret_key, &webhook_secret)?
         );
         match args.webhook_url {
-            Some(url) => println!("webhooks go to {url}"),
+            Some(url) => output::say!("webhooks go to {url}"),
             None => {
-                println!("webhooks go nowhere; give --webhook-url http://127.0.0.1:8080/webhooks/sandbox");
+                output::say!(
+                    "webhooks go nowhere; give --webhook-url http://127.0.0.1:8080/webhooks/sandbox"
+                );
             }
         }
     }

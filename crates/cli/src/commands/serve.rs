@@ -24,7 +24,7 @@ pub(crate) async fn run(global: &Global, args: ServeArgs) -> anyhow::Result<()> 
     if global.json {
         output::json(&json!({"listening": address}));
     } else {
-        println!("listening on http://{address}");
+        output::say!("listening on http://{address}");
     }
     let stop = CancellationToken::new();
     let serving = app.serve(listener, stop.clone());
@@ -62,7 +62,7 @@ pub(crate) async fn migrate(global: &Global) -> anyhow::Result<()> {
     if global.json {
         output::json(&json!({"migrated": true}));
     } else {
-        println!("the database's schema is up to date");
+        output::say!("the database's schema is up to date");
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `vault put` and its neighbours, which speak the REST API.
 
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::io::{IsTerminal as _, Read as _};
 
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
@@ -54,13 +54,12 @@ fn show(global: &Global, revealed: &Value) -> anyhow::Result<()> {
         output::json(revealed);
         return Ok(());
     }
-    let mut out = std::io::stdout().lock();
     match (revealed.get("value"), revealed.get("value_base64").and_then(Value::as_str)) {
-        (_, Some(text)) => out.write_all(&STANDARD.decode(text)?)?,
-        (Some(Value::String(text)), None) => writeln!(out, "{text}")?,
-        (value, None) => writeln!(out, "{}", value.unwrap_or(&Value::Null))?,
+        (_, Some(text)) => output::bytes(&STANDARD.decode(text)?),
+        (Some(Value::String(text)), None) => output::say!("{text}"),
+        (value, None) => output::say!("{}", value.unwrap_or(&Value::Null)),
     }
-    Ok(out.flush()?)
+    Ok(())
 }
 
 fn new_record(args: &PutArgs) -> anyhow::Result<Value> {
@@ -125,7 +124,7 @@ fn read_file(file: &std::path::Path) -> anyhow::Result<Vec<u8>> {
 fn read_standard_input() -> anyhow::Result<Vec<u8>> {
     let mut input = std::io::stdin().lock();
     if input.is_terminal() {
-        eprintln!("type the value, then Ctrl-D at the beginning of a line");
+        output::tell!("type the value, then Ctrl-D at the beginning of a line");
     }
     let mut bytes = Vec::new();
     input.read_to_end(&mut bytes)?;

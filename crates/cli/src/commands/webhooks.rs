@@ -28,6 +28,14 @@ const DELIVERY: &[Column] = &[
     ("next", "/next_attempt_at"),
 ];
 
+const ATTEMPT: &[Column] = &[
+    ("attempt", "/number"),
+    ("at", "/at"),
+    ("status", "/status"),
+    ("error", "/error"),
+    ("ms", "/duration_ms"),
+];
+
 const SHOWN_ONCE: &str = "the secret is shown this once; keep it";
 
 pub(crate) async fn run(global: &Global, command: WebhooksCommand) -> anyhow::Result<()> {
@@ -39,14 +47,18 @@ pub(crate) async fn run(global: &Global, command: WebhooksCommand) -> anyhow::Re
                 body["events"] = json!(events);
             }
             output::object(global.json, &api.post("/v1/webhook-endpoints", Some(body)).await?);
-            eprintln!("{SHOWN_ONCE}");
+            output::tell!("{SHOWN_ONCE}");
         }
         WebhooksCommand::List { page } => {
             let path = format!("/v1/webhook-endpoints{}", query(&page, &[]));
             output::list(global.json, &api.get(&path).await?, ENDPOINT);
         }
-        WebhooksCommand::Show { id: endpoint } => {
+        WebhooksCommand::Show { id: endpoint, delivery: None } => {
             output::object(global.json, &api.get(&path(&endpoint, "")?).await?);
+        }
+        WebhooksCommand::Show { id: endpoint, delivery: Some(delivery) } => {
+            let path = path(&endpoint, &format!("/deliveries/{}", id(&delivery)?))?;
+            show_delivery(global, api.get(&path).await?);
         }
         WebhooksCommand::Update { id: endpoint, change } => {
             let changed = api.call(Method::PATCH, &path(&endpoint, "")?, Some(changes(change))).await?;
@@ -58,7 +70,7 @@ pub(crate) async fn run(global: &Global, command: WebhooksCommand) -> anyhow::Re
         WebhooksCommand::RotateSecret { id: endpoint, overlap } => {
             let body = json!({"overlap_seconds": overlap});
             output::object(global.json, &api.post(&path(&endpoint, "/rotate-secret")?, Some(body)).await?);
-            eprintln!("{SHOWN_ONCE}");
+            output::tell!("{SHOWN_ONCE}");
         }
         WebhooksCommand::Test { id: endpoint } => {
             let test = api.post(&path(&endpoint, "/test")?, None).await?;
@@ -73,7 +85,7 @@ pub(crate) async fn run(global: &Global, command: WebhooksCommand) -> anyhow::Re
         }
         WebhooksCommand::Replay { id: endpoint, delivery: Some(delivery), .. } => {
             let path = path(&endpoint, &format!("/deliveries/{}/replay", id(&delivery)?))?;
-            output::object(global.json, &api.post(&path, None).await?);
+            show_delivery(global, api.post(&path, None).await?);
         }
         WebhooksCommand::Replay {
             id: endpoint,
@@ -89,6 +101,18 @@ pub(crate) async fn run(global: &Global, command: WebhooksCommand) -> anyhow::Re
         }
     }
     Ok(())
+}
+
+/// For people, the attempts are a table below the delivery.
+fn show_delivery(global: &Global, mut delivery: Value) {
+    let attempts = match delivery.as_object_mut() {
+        Some(fields) if !global.json => fields.remove("history"),
+        _ => None,
+    };
+    output::object(global.json, &delivery);
+    if let Some(Value::Array(attempts)) = attempts {
+        output::say!("{}", output::table(&attempts, ATTEMPT));
+    }
 }
 
 fn path(endpoint: &str, below: &str) -> anyhow::Result<String> {

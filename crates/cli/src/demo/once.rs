@@ -50,7 +50,7 @@ pub(super) async fn run(global: &Global, world: &World) -> anyhow::Result<()> {
     if global.json {
         output::json(&json!({"ok": true, "steps": story.steps, "payment_methods": methods}));
     } else {
-        println!("\nAll of it worked. `billfold demo` lets you do it by hand.");
+        output::say!("\nAll of it worked. `billfold demo` lets you do it by hand.");
     }
     Ok(())
 }
@@ -59,7 +59,7 @@ impl Story<'_> {
     fn step(&mut self, text: impl Into<String>) {
         let text = text.into();
         if !self.quiet {
-            println!("{:>2}. {text}", self.steps.len() + 1);
+            output::say!("{:>2}. {text}", self.steps.len() + 1);
         }
         self.steps.push(text);
     }
@@ -197,8 +197,8 @@ impl Story<'_> {
         let asked = asked.context("the gateway was not asked")?;
         if !self.quiet {
             let shown = without_nonces(&serde_json::to_string_pretty(&asked.body)?);
-            println!("    the gateway got POST {} and answered {}:", asked.path, asked.status);
-            println!(
+            output::say!("    the gateway got POST {} and answered {}:", asked.path, asked.status);
+            output::say!(
                 "{}",
                 shown.lines().map(|line| format!("      {line}\n")).collect::<String>().trim_end()
             );
@@ -247,7 +247,7 @@ impl Story<'_> {
 
     fn show(&self, methods: &[Value]) {
         if !self.quiet {
-            println!("{}", output::table(methods, METHOD));
+            output::say!("{}", output::table(methods, METHOD));
         }
     }
 

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::commands::settings_toml;
+use crate::output;
 
 /// A gateway that is played.
 pub(super) struct Played {
@@ -119,7 +120,7 @@ impl World {
         self.stop.cancel();
         // A panic in it was already reported.
         if let Ok(Err(error)) = self.serving.await {
-            eprintln!("the server ended: {error}");
+            output::tell!("the server ended: {error}");
         }
         for gateway in self.gateways {
             gateway.sandbox.shutdown().await;

@@ -1,7 +1,7 @@
 //! The commands, and what they say about a wrong configuration.
 
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
@@ -95,6 +95,47 @@ fn what_needs_no_database() {
 }
 
 /// One line that names the file, the key and the mend, and no secret.
+/// A pipe that nobody reads, as after `| head`.
+fn closed_pipe() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+/// A disk without room.
+fn full_disk() -> Stdio {
+    std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into()
+}
+
+#[test]
+fn whoever_reads_no_further_is_no_failure_and_a_full_disk_is_one() {
+    for args in [&["providers"][..], &["completions", "bash"], &["keys", "generate-root"]] {
+        let unread = billfold().args(args).stdout(closed_pipe()).output().unwrap();
+        let said = String::from_utf8_lossy(&unread.stderr);
+        assert!(unread.status.success() && said.is_empty(), "{args:?}: {said}");
+        let full = billfold().args(args).stdout(full_disk()).output().unwrap();
+        let said = String::from_utf8_lossy(&full.stderr);
+        assert_eq!(full.status.code(), Some(1), "{args:?}: {said}");
+        assert!(
+            said.starts_with("error: standard output: ") && said.lines().count() == 1,
+            "{args:?}: {said}"
+        );
+    }
+}
+
+/// The reader of the log goes away, or its disk is full.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_log_cannot_be_written_serves_on() {
+    let mut world = World::start(Options::default(), None).await;
+    for log in [closed_pipe, full_disk] {
+        assert_eq!(world.terminate(), Some(0));
+        world.start_server_that_prints(closed_pipe(), log()).await;
+        let session = world.start_session("c-1").await;
+        world.complete();
+        world.until(&session, "completed").await;
+    }
+}
+
 fn refused(folder: &Path, text: &str, expected: &str) {
     let file = config_file(folder, text);
     let output = billfold().args(["config", "check", "--config"]).arg(file).output().unwrap();
@@ -209,6 +250,31 @@ fn a_good_configuration_is_explained_without_secrets() {
     assert_eq!(origin("server.public_url"), "billfold.toml");
     assert_eq!(origin("log.filter"), "environment");
     assert_eq!(origin("database.url"), "defaults");
+}
+
+/// Whoever asks what is wrong with a configuration may have written a secret where none was expected.
+#[test]
+fn what_no_key_is_known_for_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = config_file(
+        folder.path(),
+        "[database]\nulr = \"postgres://user:CANARY@db.example/b\"\n[gatewais.main.settings]\nsecret_key = \"CANARY\"\n\
+         [gateways.main]\nsecret_key = \"CANARY\"\nmode = \"test\"\n",
+    );
+    let explained = billfold().args(["config", "explain", "--json", "--config"]).arg(&file).output().unwrap();
+    let text = String::from_utf8_lossy(&explained.stdout).into_owned();
+    assert!(text.contains("gatewais.main.settings.secret_key") && text.contains("database.ulr"), "{text}");
+    assert!(!text.contains("CANARY"), "{text}");
+    let keys = stdout_json(&explained);
+    let value = |key: &str| {
+        let rows = keys["data"].as_array().unwrap();
+        rows.iter().find(|row| row["key"] == key).unwrap_or_else(|| panic!("{key}"))["value"].clone()
+    };
+    assert_eq!(
+        (value("gateways.main.mode"), value("gateways.main.secret_key")),
+        ("\"test\"".into(), "(set)".into())
+    );
+    assert_eq!(value("log.filter"), "\"info\"", "a key with a default is shown");
 }
 
 #[test]

@@ -172,9 +172,13 @@ impl World {
 
     pub(crate) async fn start_server(&mut self) {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
+        self.start_server_that_prints(Stdio::null(), log.into()).await;
+    }
+
+    pub(crate) async fn start_server_that_prints(&mut self, out: Stdio, log: Stdio) {
         let mut command = billfold();
         command.arg("serve").arg("--config").arg(self.config());
-        self.server = Some(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        self.server = Some(command.stdout(out).stderr(log).spawn().unwrap());
         let ready = format!("http://127.0.0.1:{}/readyz", self.port);
         eventually("the server is ready", || async {
             self.http.get(&ready).send().await.is_ok_and(|answer| answer.status().is_success())

@@ -4,7 +4,7 @@ use billfold_sandbox::{Fault, FaultOrder};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Options, World, on_both};
+use crate::support::{Options, World, eventually, on_both};
 
 fn hits(world: &World, needle: &[u8]) -> usize {
     let mut hits = 0;
@@ -151,6 +151,45 @@ async fn an_owner_who_is_no_customer_is_erased_and_may_come_back() {
         world.fails(&["vault", "erasures-apply", "/no/such"], "/no/such cannot be read");
     })
     .await;
+}
+
+/// Whether the file has to be written anew, because of what erased owners left in it.
+async fn is_to_be_scrubbed(world: &World) -> bool {
+    world.query("SELECT user_version FROM pragma_user_version").await != "0"
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_erased_left_in_the_file_is_overwritten_by_hand_and_by_the_server() {
+    let mut world = World::start(Options::default(), None).await;
+    let switched = |world: &World, seconds: u32| {
+        world.configure(|text| {
+            let rest = text.lines().filter(|line| !line.starts_with("scrub_seconds"));
+            rest.collect::<Vec<_>>()
+                .join("\n")
+                .replace("[workers]", &format!("[workers]\nscrub_seconds = {seconds}"))
+        });
+    };
+    switched(&world, 0);
+    world.terminate();
+    world.start_server().await;
+    let erase = async |world: &World, owner: &str| {
+        put(world, owner, "4111").await;
+        world.api(Method::POST, "/v1/erasures", Some(&json!({"owner": owner}))).await.0
+    };
+    assert_eq!(erase(&world, "user-1").await, 200);
+    assert!(is_to_be_scrubbed(&world).await);
+    assert_eq!(world.ok(&["vault", "scrub"]), json!({"scrubbed": true}));
+    assert!(!is_to_be_scrubbed(&world).await);
+    assert_eq!(world.ok(&["vault", "scrub"]), json!({"scrubbed": false}), "nobody was erased since");
+
+    assert_eq!(erase(&world, "user-2").await, 200);
+    switched(&world, 1);
+    world.terminate();
+    world.start_server().await;
+    eventually("the server wrote the file anew", || async { !is_to_be_scrubbed(&world).await }).await;
+    assert_eq!(erase(&world, "user-3").await, 200);
+    eventually("the server wrote it anew again", || async { !is_to_be_scrubbed(&world).await }).await;
+    assert_eq!(world.ok(&["vault", "verify"])["refused"], json!([]));
 }
 
 /// Copies the database as a backup would, while nobody writes.

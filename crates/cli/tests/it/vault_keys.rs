@@ -82,7 +82,7 @@ fn the_later_form_of_a_key_counts() {
 fn other_wrong_keys_of_the_vault_are_one_line() {
     let folder = tempfile::tempdir().unwrap();
     for (vault, expected) in [
-        ("suite = \"rot13\"", "vault.suite: unknown value, expected `aes-256-gcm`"),
+        ("suite = \"rot13\"", "vault.suite: unknown value, expected one of `aes-256-gcm`, "),
         ("wrapper = \"hope\"", "vault.settings: unknown key wrapper `hope`; this program has local"),
         ("reveals_per_minute = 0", "vault.reveals_per_minute: invalid value, expected a nonzero u32"),
         ("webhook_retention_days = 1", "vault.webhook_retention_days: expected at least 2"),

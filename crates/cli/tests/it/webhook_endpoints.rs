@@ -83,6 +83,21 @@ async fn events_arrive_signed_and_are_repeated_after_a_failure_in_the_order_of_t
         assert!(got.iter().all(|one| polled.contains(&one.json())), "the body is what polling gives");
         let rows = world.sent(&endpoint);
         assert_eq!(rows.iter().map(|row| row["attempts"].as_i64().unwrap()).sum::<i64>(), 4);
+        let repeated = rows.iter().find(|row| row["attempts"] == 3).unwrap();
+        let show = ["webhooks", "show", &endpoint, "--delivery", repeated["id"].as_str().unwrap()];
+        let shown = world.ok(&show);
+        let came = shown["history"].as_array().unwrap().iter();
+        let came: Vec<_> =
+            came.map(|it| (it["number"].clone(), it["status"].clone(), it["error"].clone())).collect();
+        let (failed, last) = (json!("status"), repeated["last_status"].clone());
+        let expected = [(1, json!(500), failed.clone()), (2, json!(503), failed), (3, last, Value::Null)];
+        assert_eq!(came, expected.map(|(number, status, error)| (json!(number), status, error)));
+        assert!(shown["history"][0]["duration_ms"].is_u64());
+        let printed = String::from_utf8(world.run(&show).stdout).unwrap();
+        assert!(
+            printed.contains("attempt") && printed.contains("503") && !printed.contains("history"),
+            "{printed}"
+        );
         world.nowhere(&[&secret]);
         world.no_canaries();
     })

@@ -90,13 +90,39 @@ impl DeclineClass {
 pub struct Decline {
     /// The class to decide by.
     pub class: DeclineClass,
-    /// The gateway's own code, as it came.
+    /// The gateway's own code, as it came; `None` where it said none, or what cannot be one.
     pub code: Option<String>,
+}
+
+/// Characters of the longest code that is kept.
+const MAX_CODE: usize = 100;
+
+/// A gateway's code as it may be kept and shown: a few printable characters. What is longer, or would move a terminal's
+/// cursor, is none.
+pub(crate) fn kept_code(code: Option<String>) -> Option<String> {
+    code.filter(|code| {
+        !code.trim().is_empty() && code.chars().count() <= MAX_CODE && !code.chars().any(char::is_control)
+    })
 }
 
 impl Decline {
     /// A decline of a class, with the gateway's code.
     pub fn new(class: DeclineClass, code: impl Into<Option<String>>) -> Self {
-        Self { class, code: code.into() }
+        Self { class, code: kept_code(code.into()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_a_code_is_none() {
+        let code = |text: &str| Decline::new(DeclineClass::DoNotRetry, text.to_owned()).code;
+        assert_eq!(code("Not enough balance").as_deref(), Some("Not enough balance"));
+        assert_eq!(code(&"é".repeat(MAX_CODE)).map(|kept| kept.chars().count()), Some(MAX_CODE));
+        for none in ["", " ", "no\u{1b}[31m", "a\nb", &"x".repeat(MAX_CODE + 1)] {
+            assert_eq!(code(none), None, "{none:?}");
+        }
     }
 }

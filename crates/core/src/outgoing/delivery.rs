@@ -81,6 +81,25 @@ impl From<SendError> for AttemptError {
     }
 }
 
+/// How many attempts of a delivery are remembered: all of the usual ten, and those before a replay.
+const REMEMBERED: usize = 20;
+
+/// One attempt to send a delivery. Of what the receiver answered it has the status alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryAttempt {
+    /// Which attempt it was since the delivery was made or last replayed, from 1. One that is missing was cut off, by
+    /// the end of the process as a rule.
+    pub number: i64,
+    /// When it began.
+    pub at: Timestamp,
+    /// The HTTP status, if there was an answer.
+    pub status: Option<u16>,
+    /// Why it failed.
+    pub error: Option<AttemptError>,
+    /// How long it took.
+    pub duration_ms: u64,
+}
+
 /// A delivery as stored. It holds no part of the event but its type and ids: the event is read when it is sent, so
 /// that an erasure reaches what has not been sent yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +136,16 @@ pub struct EndpointDelivery {
     pub updated_at: Timestamp,
     /// Counts changes, from 1.
     pub version: i64,
+    /// Its newest attempts, the latest last.
+    pub history: Vec<DeliveryAttempt>,
+}
+
+impl EndpointDelivery {
+    /// Remembers an attempt, and forgets the oldest when there are too many.
+    pub(crate) fn remember(&mut self, attempt: DeliveryAttempt) {
+        self.history.push(attempt);
+        self.history.drain(..self.history.len().saturating_sub(REMEMBERED));
+    }
 }
 
 /// A delivery as the API shows it.
@@ -152,6 +181,17 @@ pub struct EndpointDeliveryView {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// Its newest attempts, the latest last; `None` in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<Vec<DeliveryAttempt>>,
+}
+
+impl EndpointDeliveryView {
+    /// A delivery with its attempts.
+    pub(crate) fn whole(mut row: EndpointDelivery) -> Self {
+        let history = std::mem::take(&mut row.history);
+        Self { history: Some(history), ..Self::from(row) }
+    }
 }
 
 impl From<EndpointDelivery> for EndpointDeliveryView {
@@ -172,6 +212,7 @@ impl From<EndpointDelivery> for EndpointDeliveryView {
             last_error: row.last_error,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            history: None,
         }
     }
 }

@@ -4,6 +4,7 @@
 mod charges;
 mod idempotency;
 mod outgoing;
+mod select;
 mod tables;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,6 +25,7 @@ use crate::name::{GatewayName, TenantId};
 use crate::payment_method::{PaymentMethod, PaymentMethodStatus};
 use crate::session::Session;
 use crate::vault::{Fingerprint, KeyCount, KeyId, KeyPurpose, KeyState, VaultKey, VaultRecord};
+use select::{earliest, take};
 use tables::Tables;
 
 /// Everything in maps, behind one lock.
@@ -50,22 +52,6 @@ impl MemoryStore {
     }
 }
 
-fn take<T>(rows: impl Iterator<Item = T>, limit: u32) -> Vec<T> {
-    rows.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect()
-}
-
-fn earliest<T: Clone>(
-    rows: impl Iterator<Item = T>,
-    due: impl Fn(&T) -> Option<Timestamp>,
-    now: Timestamp,
-    limit: u32,
-) -> Vec<T> {
-    let mut rows: Vec<T> = rows.filter(|row| due(row).is_some_and(|at| at <= now)).collect();
-    rows.sort_by_key(|row| due(row));
-    rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    rows
-}
-
 #[async_trait]
 impl Store for MemoryStore {
     async fn migrate(&self) -> StoreResult<()> {
@@ -74,6 +60,10 @@ impl Store for MemoryStore {
 
     async fn ping(&self) -> StoreResult<()> {
         Ok(())
+    }
+
+    async fn scrub(&self) -> StoreResult<bool> {
+        Ok(false)
     }
 
     async fn commit(&self, changes: Changes) -> StoreResult<Commit> {

@@ -83,7 +83,7 @@ impl Billfold {
         // Not the key under which the session was created: this is another call.
         let cx = gateway.context(self.clock(), format!("{}-cancel", session.id));
         let cancel = gateway.provider.cancel_session(&cx, SessionRef::new(reference));
-        gateway.guard("cancel_session", cancel).await
+        self.call(gateway, "cancel_session", cancel).await
     }
 
     async fn canceled_or_conflict(&self, session: &Session) -> Result<SessionView> {

@@ -246,7 +246,7 @@ impl Billfold {
         create: CreateCharge,
     ) -> Result<Charge> {
         let cx = gateway.context(self.clock(), intent.id.to_string());
-        match gateway.guard("charge", charging.charge(&cx, create)).await {
+        match self.call(gateway, "charge", charging.charge(&cx, create)).await {
             Ok(observed) => match self.settle_charge(gateway, intent.clone(), &observed, Via::Create).await {
                 // What was said is not to be believed; where the charge stands is asked again.
                 Err(error) if error.kind() == ErrorKind::GatewayProtocol => self.reload_charge(&intent).await,

@@ -210,7 +210,16 @@ impl Billfold {
 
     async fn profile_record(&self, customer: &Customer) -> Result<VaultRecord> {
         let found = self.store().vault_record(&customer.tenant, customer.profile).await?;
-        found.ok_or_else(|| lost(customer))
+        match found {
+            Some(record) => Ok(record),
+            None => Err(self.gone_or_lost(customer).await?),
+        }
+    }
+
+    /// A profile that is missing is lost, unless its customer was erased since they were looked up.
+    async fn gone_or_lost(&self, customer: &Customer) -> Result<Error> {
+        let now = self.visible_customer(&customer.tenant, customer.id).await?;
+        Ok(if now.is_some() { lost(customer) } else { Error::not_found("customer") })
     }
 
     async fn profile_of(&self, customer: &Customer) -> Result<CustomerProfile> {
@@ -223,7 +232,7 @@ impl Billfold {
         if record.owner != customer.id.to_string() || record.kind != sealed_kind::CUSTOMER_PROFILE {
             return Err(lost(customer));
         }
-        self.vault().open_json(record).await
+        self.vault().open_json_if_kept(record).await?.ok_or_else(|| Error::not_found("customer"))
     }
 
     async fn customer_view(&self, customer: &Customer) -> Result<CustomerView> {

@@ -24,6 +24,27 @@ impl Billfold {
         Ok(rows.into_iter().map(EndpointDeliveryView::from).collect())
     }
 
+    /// One delivery, with its newest attempts.
+    pub async fn get_endpoint_delivery(
+        &self,
+        tenant: &TenantId,
+        endpoint: WebhookEndpointId,
+        id: EndpointDeliveryId,
+    ) -> Result<EndpointDeliveryView> {
+        self.endpoint(tenant, endpoint).await?;
+        self.delivery_of_endpoint(tenant, endpoint, id).await.map(EndpointDeliveryView::whole)
+    }
+
+    async fn delivery_of_endpoint(
+        &self,
+        tenant: &TenantId,
+        endpoint: WebhookEndpointId,
+        id: EndpointDeliveryId,
+    ) -> Result<EndpointDelivery> {
+        let found = self.store().endpoint_delivery(tenant, id).await?;
+        found.filter(|row| row.endpoint_id == endpoint).ok_or_else(|| Error::not_found("delivery"))
+    }
+
     /// Sends a delivery again, with the id it had and all its attempts before it. One that is pending is sent now.
     pub async fn replay_endpoint_delivery(
         &self,
@@ -33,11 +54,9 @@ impl Billfold {
     ) -> Result<EndpointDeliveryView> {
         self.endpoint(tenant, endpoint).await?;
         for _ in 0..MAX_ROUNDS {
-            let found = self.store().endpoint_delivery(tenant, id).await?;
-            let found = found.filter(|row| row.endpoint_id == endpoint);
-            let row = self.again(found.ok_or_else(|| Error::not_found("delivery"))?);
+            let row = self.again(self.delivery_of_endpoint(tenant, endpoint, id).await?);
             if self.commit_replay(vec![row.clone()]).await? {
-                return Ok(EndpointDeliveryView::from(row));
+                return Ok(EndpointDeliveryView::whole(row));
             }
         }
         Err(contended())

@@ -114,7 +114,7 @@ impl Billfold {
         let (mut after, mut count) = (None, 0);
         loop {
             let keys = self.store().vault_keys(&KeyFilter::Data, after, PAGE).await?;
-            let Some(last) = keys.last() else { return Ok(count) };
+            let Some(last) = keys.last() else { break };
             after = Some(last.id);
             for key in &keys {
                 let subject = self.erasure_subject(&key.tenant, &key.subject).await?;
@@ -128,6 +128,11 @@ impl Billfold {
                 }
             }
         }
+        // They are erased all the same; whoever scrubs next does it.
+        if let Err(error) = self.vault().scrub().await {
+            tracing::warn!(error = %error.log_line(), "what they left in the database's files is not overwritten yet");
+        }
+        Ok(count)
     }
 
     /// The erasure of an owner, begun if there is none.

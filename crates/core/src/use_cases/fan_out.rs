@@ -55,6 +55,7 @@ impl Billfold {
             created_at: now,
             updated_at: now,
             version: 1,
+            history: Vec::new(),
         })
     }
 }

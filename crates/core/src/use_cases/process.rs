@@ -172,7 +172,7 @@ impl Billfold {
         }
         let cx = gateway.context(self.clock(), session.id.to_string());
         let fetch = gateway.provider.fetch_session(&cx, SessionRef::new(reference));
-        let observed = gateway.guard("fetch_session", fetch).await?;
+        let observed = self.call(gateway, "fetch_session", fetch).await?;
         if session.provider_reference.is_none()
             && observed.echo.reference.as_deref() != Some(&session.id.to_string())
         {

@@ -2,9 +2,8 @@
 
 use futures::FutureExt as _;
 
-use super::side_by_side;
 use crate::billfold::Billfold;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::payment_method::PaymentMethod;
 use crate::provider::{ProviderSession, ProviderSessionStatus, SessionRef};
 use crate::session::{Session, SessionStatus, Via};
@@ -12,12 +11,13 @@ use crate::store::{Changes, Write};
 
 impl Billfold {
     /// Asks about up to `limit` sessions that are due and settles the answers; says how many there
-    /// were. Sessions whose gateway never answers end by the clock.
+    /// were. Sessions whose gateway never answers end by the clock. Those for which its budget has no place are put
+    /// off, here and for charges and methods.
     pub async fn reconcile(&self, limit: u32) -> Result<usize> {
         let now = self.now();
         let claimed = self.store().claim_sessions(now, now.plus(self.schedule().lease), limit).await?;
         let count = claimed.len();
-        let work = claimed.into_iter().map(|session| {
+        let work = |session: Session| {
             async move {
                 let id = session.id;
                 if let Err(error) = self.sweep(session).await {
@@ -26,8 +26,8 @@ impl Billfold {
                 Ok(())
             }
             .boxed()
-        });
-        side_by_side(self.schedule().at_once, work.collect()).await?;
+        };
+        self.within_budgets(claimed, work).await?;
         Ok(count)
     }
 
@@ -37,7 +37,7 @@ impl Billfold {
         let now = self.now();
         let claimed = self.store().claim_methods(now, now.plus(self.schedule().lease), limit).await?;
         let count = claimed.len();
-        let work = claimed.into_iter().map(|method| {
+        let work = |method: PaymentMethod| {
             async move {
                 let id = method.id;
                 if let Err(error) = self.recheck(method).await {
@@ -46,8 +46,8 @@ impl Billfold {
                 Ok(())
             }
             .boxed()
-        });
-        side_by_side(self.schedule().at_once, work.collect()).await?;
+        };
+        self.within_budgets(claimed, work).await?;
         Ok(count)
     }
 
@@ -56,6 +56,9 @@ impl Billfold {
         let overdue = self.now() > session.expires_at;
         let (settled, answered) = match asked {
             Ok(settled) => (settled, true),
+            Err(error) if error.kind() == ErrorKind::GatewayRateLimited && !overdue => {
+                return self.put_off_as_asked(session).await;
+            }
             Err(error) => {
                 tracing::warn!(session = %session.id, error = %error.log_line(), "the gateway could not be asked");
                 (session, false)
@@ -79,18 +82,17 @@ impl Billfold {
         let gateway = self.gateway_of(&session.tenant, &session.gateway)?;
         let cx = gateway.context(self.clock(), session.id.to_string());
         let fetch = gateway.provider.fetch_session(&cx, SessionRef::new(reference));
-        let observed = gateway.guard("fetch_session", fetch).await?;
+        let observed = self.call(gateway, "fetch_session", fetch).await?;
         self.settle(gateway, session.clone(), observed, Via::Sweep).await
     }
 
     /// Ends a session by the clock. A completion that the gateway tells of later still counts.
     async fn expire(&self, session: Session) -> Result<()> {
-        let gateway = self.gateway_of(&session.tenant, &session.gateway)?;
-        let reference = session.provider_reference.clone().unwrap_or_default();
-        let mut by_the_clock = ProviderSession::new(reference, ProviderSessionStatus::Expired);
-        if session.provider_reference.is_none() {
+        let Some(reference) = session.provider_reference.clone() else {
             return self.expire_unknown(session).await;
-        }
+        };
+        let gateway = self.gateway_of(&session.tenant, &session.gateway)?;
+        let mut by_the_clock = ProviderSession::new(reference, ProviderSessionStatus::Expired);
         by_the_clock.echo.reference = Some(session.id.to_string());
         self.settle(gateway, session, by_the_clock, Via::Sweep).await.map(|_| ())
     }

@@ -37,7 +37,8 @@ impl Billfold {
             return Ok("superseded");
         }
         let cx = gateway.context(self.clock(), removal.id.to_string());
-        let deletion = gateway.guard("delete_method", gateway.provider.delete_method(&cx, token)).await?;
+        let deletion =
+            self.call(gateway, "delete_method", gateway.provider.delete_method(&cx, token)).await?;
         // Or just now, while it was being deleted: then its method is of no use, and must not look usable.
         if let Some(saved) =
             self.store().method_by_token(&gateway.tenant, &gateway.name, &fingerprint).await?

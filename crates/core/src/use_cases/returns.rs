@@ -52,7 +52,8 @@ impl Billfold {
         let mut target = SessionRef::new(reference);
         target.evidence = evidence(gateway, request);
         let cx = gateway.context(self.clock(), session.id.to_string());
-        let observed = gateway.guard("fetch_session", gateway.provider.fetch_session(&cx, target)).await?;
+        let observed =
+            self.call(gateway, "fetch_session", gateway.provider.fetch_session(&cx, target)).await?;
         self.settle(gateway, session.clone(), observed, Via::Return).await
     }
 

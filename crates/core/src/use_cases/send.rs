@@ -20,8 +20,8 @@ use crate::error::{Error, Result};
 use crate::id::{EventId, WebhookEndpointId};
 use crate::name::TenantId;
 use crate::outgoing::{
-    AttemptError, DisabledReason, EndpointDelivery, EndpointDeliveryState, SentAnswer, WebhookEndpoint,
-    WebhookEndpointView,
+    AttemptError, DeliveryAttempt, DisabledReason, EndpointDelivery, EndpointDeliveryState, SentAnswer,
+    WebhookEndpoint, WebhookEndpointView,
 };
 use crate::store::{Changes, Commit, Write};
 
@@ -106,8 +106,9 @@ impl Billfold {
         let events = self.store().events_after(&delivery.tenant, delivery.sequence - 1, 1).await?;
         let event = events.into_iter().find(|event| event.id == delivery.event_id);
         let event = event.ok_or_else(|| Error::internal("a delivery's event is gone"))?;
+        let began = self.now();
         let outcome = self.post(endpoint, secrets, &event_view(event)?).await?;
-        self.finish_delivery(endpoint, delivery, outcome).await
+        self.finish_delivery(endpoint, delivery, began, outcome).await
     }
 
     /// The body is the event as `GET /v1/events` shows it; the id is the event's, in every attempt.
@@ -141,10 +142,18 @@ impl Billfold {
         &self,
         endpoint: &WebhookEndpoint,
         mut delivery: EndpointDelivery,
+        began: Timestamp,
         outcome: Result<SentAnswer, AttemptError>,
     ) -> Result<()> {
         let now = self.now();
         (delivery.last_status, delivery.last_error) = result_of(&outcome);
+        delivery.remember(DeliveryAttempt {
+            number: delivery.attempts,
+            at: began,
+            status: delivery.last_status,
+            error: delivery.last_error,
+            duration_ms: u64::try_from(now.since(began).as_millis()).unwrap_or(u64::MAX),
+        });
         let health = match (delivery.last_error, delivery.last_status) {
             (None, _) => Health::Well,
             (Some(_), Some(GONE)) => Health::Gone,

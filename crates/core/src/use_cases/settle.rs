@@ -80,7 +80,8 @@ impl Billfold {
             settled.details.settled_via = Some(via);
         }
         self.touch(&mut settled);
-        settled.next_check_at = self.schedule().next_session_check(&settled, settled.updated_at);
+        // Whoever ends it by the clock may die before it is written down that the gateway did not answer.
+        settled.next_check_at = self.schedule().next_session_check_unanswered(&settled, settled.updated_at);
         if status.is_final() {
             let name = format!("session.{}", status.as_str());
             changes.events.push(self.session_event(&name, &settled)?);
@@ -249,7 +250,8 @@ impl Billfold {
         if !ours {
             return Err(Error::new(ErrorKind::Vault, "a stored value could not be sealed or opened"));
         }
-        TokenRef::from_secret_bytes(&self.vault().open(&record).await?).map(Some)
+        let opened = self.vault().open_if_kept(&record).await?;
+        opened.map(|bytes| TokenRef::from_secret_bytes(&bytes)).transpose()
     }
 
     pub(super) fn removal(&self, method: &PaymentMethod, token: VaultRecordId) -> Result<Removal> {

@@ -50,7 +50,7 @@ impl Billfold {
         let Some(token) = self.open_token(method, record).await? else { return Ok(None) };
         let cx = gateway.context(self.clock(), method.id.to_string());
         let fetch = gateway.provider.fetch_method(&cx, token.clone());
-        let observed = gateway.guard("fetch_method", fetch).await?;
+        let observed = self.call(gateway, "fetch_method", fetch).await?;
         check_answers(method, &token, &observed)?;
         Ok(Some(observed))
     }

@@ -198,7 +198,8 @@ impl Billfold {
         let ensured = self.ensure_gateway_customer(gateway, customer, &create.customer).await?;
         create.gateway_customer.clone_from(&ensured);
         let cx = gateway.context(self.clock(), create.reference.clone());
-        let observed = gateway.guard("create_session", gateway.provider.create_session(&cx, create)).await?;
+        let observed =
+            self.call(gateway, "create_session", gateway.provider.create_session(&cx, create)).await?;
         let known = ensured.or_else(|| observed.echo.customer.clone());
         Ok((observed, known))
     }
@@ -219,7 +220,7 @@ impl Billfold {
         // The account may be shared by several installations in time, so the key names the customer alone.
         let cx = gateway.context(self.clock(), customer.id.to_string());
         let ensure = EnsureCustomer::new(customer.id.to_string(), profile.clone());
-        let reference = gateway.guard("ensure_customer", directory.ensure(&cx, ensure)).await?;
+        let reference = self.call(gateway, "ensure_customer", directory.ensure(&cx, ensure)).await?;
         let row = self.gateway_customer(gateway, customer.id, &reference);
         let changes = Changes { gateway_customers: vec![row], ..Changes::default() };
         if self.store().commit(changes).await? == Commit::Applied {
@@ -360,7 +361,8 @@ impl Billfold {
         let record = self.store().vault_record(tenant, record).await?;
         let ours = |record: &VaultRecord| record.object == object && record.kind == sealed_kind::NEXT_ACTION;
         let Some(record) = record.filter(ours) else { return Ok(None) };
-        Ok(Some(match self.vault().open_json(&record).await? {
+        let opened = self.vault().open_json_if_kept(&record).await?;
+        Ok(opened.map(|next| match next {
             StoredNext::Redirect(url) => Next::Redirect { url: SecretString::from(url) },
             StoredNext::ClientSecret(secret) => Next::ClientSecret { secret: SecretString::from(secret) },
         }))

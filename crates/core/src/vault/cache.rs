@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lru::LruCache;
 
-use super::keys::{DataKey, KeyId, KeyPurpose, VaultKey};
+use super::keys::{DataKey, KeyId, KeyPurpose, KeyState, VaultKey};
 use crate::clock::Timestamp;
 use crate::name::TenantId;
 
@@ -35,6 +35,7 @@ impl Turns {
 struct Entry {
     role: Role,
     key: DataKey,
+    state: KeyState,
     until: Timestamp,
 }
 
@@ -64,21 +65,21 @@ impl KeyCache {
         self.maps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The key with this id, if it is this tenant's and subject's.
+    /// The key with this id and where it stands, if it is this tenant's and subject's.
     pub(super) fn by_id(
         &self,
         id: KeyId,
         tenant: &TenantId,
         subject: &str,
         now: Timestamp,
-    ) -> Option<DataKey> {
+    ) -> Option<(DataKey, KeyState)> {
         let mut maps = self.maps();
         let entry = maps.by_id.get(&id)?;
         if entry.until <= now {
             maps.by_id.pop(&id);
             return None;
         }
-        (entry.role.0 == *tenant && entry.role.1 == subject).then(|| entry.key.clone())
+        (entry.role.0 == *tenant && entry.role.1 == subject).then(|| (entry.key.clone(), entry.state))
     }
 
     pub(super) fn current(&self, role: &Role, now: Timestamp) -> Option<(KeyId, DataKey)> {
@@ -99,7 +100,7 @@ impl KeyCache {
         if is_current {
             maps.current.put(role.clone(), (row.id, until));
         }
-        maps.by_id.put(row.id, Entry { role, key: key.clone(), until });
+        maps.by_id.put(row.id, Entry { role, key: key.clone(), state: row.state, until });
     }
 
     /// Forgets a subject's keys: they were rotated or destroyed.

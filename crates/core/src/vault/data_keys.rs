@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::keys::{DataKey, KeyId, KeyPurpose, KeyState, VaultKey};
 use super::wrapper::{KeyWrapper, WrapError, WrapperId};
-use super::{SealError, Vault, VaultRecord, refused};
+use super::{Vault, VaultRecord};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::name::TenantId;
 use crate::store::{Changes, Commit, Write};
@@ -56,18 +56,22 @@ impl Vault {
             .with_retry(Retry::SameKey { after: Some(Duration::from_secs(1)) }))
     }
 
-    /// The key that sealed a record, if it is a key of the record's tenant and owner.
-    pub(super) async fn data_key(&self, record: &VaultRecord, id: KeyId) -> Result<DataKey> {
+    /// The key that sealed a record and where it stands, if there is one and it is of the record's tenant and owner.
+    pub(super) async fn data_key(
+        &self,
+        record: &VaultRecord,
+        id: KeyId,
+    ) -> Result<Option<(DataKey, KeyState)>> {
         let VaultRecord { tenant, owner, .. } = record;
         if let Some(key) = self.inner.cache.by_id(id, tenant, owner, self.inner.clock.now()) {
-            return Ok(key);
+            return Ok(Some(key));
         }
         let row = self.inner.store.vault_key(tenant, id).await?;
         let row = row.filter(|row| row.subject == *owner && row.purpose == KeyPurpose::Data);
-        let row = row.ok_or_else(|| refused("key", SealError))?;
+        let Some(row) = row else { return Ok(None) };
         let key = self.unwrap_row(&row).await?;
         self.inner.cache.keep(&row, &key, false, self.inner.clock.now());
-        Ok(key)
+        Ok(Some((key, row.state)))
     }
 
     /// A new key, wrapped, not stored yet.

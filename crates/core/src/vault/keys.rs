@@ -187,12 +187,12 @@ impl hkdf::KeyType for Length {
     }
 }
 
-/// What HKDF-SHA-512 extracts from a key and a salt, for any number of keys to be expanded from.
+/// What an HKDF extracts from a key and a salt, for any number of keys to be expanded from.
 pub(super) struct Extracted(hkdf::Prk);
 
 impl Extracted {
-    pub(super) fn from(key: &DataKey, salt: &[u8]) -> Self {
-        Self(hkdf::Salt::new(hkdf::HKDF_SHA512, salt).extract(key.expose()))
+    pub(super) fn from(algorithm: hkdf::Algorithm, key: &DataKey, salt: &[u8]) -> Self {
+        Self(hkdf::Salt::new(algorithm, salt).extract(key.expose()))
     }
 
     /// Fills `out` with the key that `info` names; each part is length-prefixed.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use aws_lc_rs::hkdf::HKDF_SHA512;
 use base64::Engine as _;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
@@ -55,7 +56,7 @@ impl LocalWrapper {
     }
 
     fn derive(root: &DataKey) -> Result<Self, SealError> {
-        let extracted = Extracted::from(root, &[]);
+        let extracted = Extracted::from(HKDF_SHA512, root, &[]);
         let mut id = [0_u8; 16];
         extracted.expand(&[b"pmv1/root-id"], &mut id)?;
         let mut key = Zeroizing::new([0_u8; 32]);

@@ -18,6 +18,9 @@ use crate::name::TenantId;
 use crate::secret::constant_time_eq;
 use crate::store::{Changes, Commit, KeyFilter, RecordFilter, Write};
 
+/// How many stored keys are tried until a root key is a wrong one.
+const TRIED: u32 = 16;
+
 /// How far one step of a job came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Progress<C> {
@@ -149,7 +152,9 @@ impl Vault {
         Ok(progress)
     }
 
-    /// Marks a data key as known to somebody else: it opens only for being sealed anew.
+    /// Marks a data key as known to somebody else, and replaces it. What it sealed is sealed anew by
+    /// [`Self::reseal_step`], or when it is next opened, whichever comes first; another process may have the key in
+    /// its cache and go on for that long.
     pub async fn compromise_key(&self, tenant: &TenantId, id: KeyId) -> Result<()> {
         let row = self.inner.store.vault_key(tenant, id).await?;
         let row = row.filter(|row| row.purpose == KeyPurpose::Data);
@@ -157,8 +162,11 @@ impl Vault {
         let done = match row.state {
             KeyState::Primary => self.supersede(row, KeyState::Compromised).await?,
             KeyState::DecryptOnly => {
+                let (tenant, subject) = (row.tenant.clone(), row.subject.clone());
                 let changed = self.in_state(row, KeyState::Compromised);
-                self.inner.store.commit(keys(vec![Write::Update(changed)])).await?
+                let commit = self.inner.store.commit(keys(vec![Write::Update(changed)])).await?;
+                self.inner.cache.forget(&tenant, &subject);
+                commit
             }
             KeyState::Compromised => Commit::Applied,
         };
@@ -203,15 +211,8 @@ impl Vault {
     }
 
     async fn reseal_one(&self, record: VaultRecord) -> Result<Commit> {
-        let value = self.open(&record).await?;
-        let (tenant, owner) = (record.tenant.clone(), record.owner.clone());
-        let resealed = self.reseal(record, &value).await?;
-        let changes = Changes { vault: vec![Write::Update(resealed)], ..Changes::default() };
-        let commit = self.inner.store.commit(changes).await?;
-        if commit == Commit::Stale {
-            self.inner.cache.forget(&tenant, &owner);
-        }
-        Ok(commit)
+        let (value, _) = self.unseal(&record).await?.ok_or_else(|| refused("key", SealError))?;
+        self.seal_anew(record, &value).await
     }
 
     /// Destroys up to `limit` data keys that sealed nothing that is still there: superseded ones, those of
@@ -231,22 +232,30 @@ impl Vault {
         Ok(retired)
     }
 
+    /// Overwrites what erased owners may have left behind in unused parts of the database's files, as
+    /// [`Store::scrub`](crate::store::Store::scrub) does. `false` when there was nothing to do. Call it now and then,
+    /// but seldom when it takes long: others wait meanwhile.
+    pub async fn scrub(&self) -> Result<bool> {
+        Ok(self.inner.store.scrub().await?)
+    }
+
     /// Opens up to `limit` records beyond `after`.
     pub async fn verify_step(&self, after: Option<VaultRecordId>, limit: u32) -> Result<Verified> {
         let records = self.inner.store.vault_records_all(&RecordFilter::All, after, limit).await?;
         let mut verified = Verified { next: records.last().map(|record| record.id), ..Verified::default() };
         for record in records {
-            match self.open(&record).await {
-                Ok(_) => verified.opened += 1,
+            match self.unseal(&record).await {
+                Ok(Some(_)) => verified.opened += 1,
                 Err(error) if error.kind() == ErrorKind::KeysUnavailable => return Err(error),
-                Err(_) => verified.refused.push(record.id),
+                Ok(None) | Err(_) => verified.refused.push(record.id),
             }
         }
         Ok(verified)
     }
 
     /// Proves that the current root key can be used, that every root key which wrapped a stored key is at
-    /// hand, and that it is the right one: of each, one stored key is unwrapped.
+    /// hand, and that it is the right one: of each, one stored key is unwrapped. A stored key that was damaged does not
+    /// make the root key wrong, so others are tried; [`Vault::verify_step`] finds what it sealed.
     ///
     /// Errors: [`ErrorKind::Configuration`], which names the root key;
     /// [`ErrorKind::KeysUnavailable`] when it cannot be asked.
@@ -256,15 +265,22 @@ impl Vault {
         let wrappers: BTreeSet<WrapperId> = counts.into_iter().map(|count| count.wrapper).collect();
         for wrapper in wrappers {
             let filter = KeyFilter::WrappedBy(wrapper.clone());
-            let rows = self.inner.store.vault_keys(&filter, None, 1).await?;
-            let Some(row) = rows.first() else { continue };
-            self.unwrap_row(row).await.map_err(|error| match error.kind() {
-                ErrorKind::Vault => {
-                    let message = format!("the root key {wrapper} does not open the keys that name it");
-                    Error::new(ErrorKind::Configuration, message)
+            let rows = self.inner.store.vault_keys(&filter, None, TRIED).await?;
+            let mut refused = Vec::new();
+            for row in &rows {
+                match self.unwrap_row(row).await {
+                    Ok(_) => break,
+                    Err(error) if error.kind() == ErrorKind::Vault => refused.push(row.id),
+                    Err(error) => return Err(error),
                 }
-                _ => error,
-            })?;
+            }
+            if refused.len() == rows.len() && !rows.is_empty() {
+                let message = format!("the root key {wrapper} does not open the keys that name it");
+                return Err(Error::new(ErrorKind::Configuration, message));
+            }
+            for key in refused {
+                tracing::warn!(%key, root = %wrapper, "a data key was damaged; `billfold vault verify` lists its values");
+            }
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! | offset | bytes | field |
 //! |---|---|---|
 //! | 0 | 4 | magic `PMV` and version 1 |
-//! | 4 | 2 | suite: 1 = AES-256-GCM, 2 = XChaCha20-Poly1305; both with HKDF-SHA-512 and key commitment |
+//! | 4 | 2 | suite: 1 = AES-256-GCM and HKDF-SHA-512, 2 = XChaCha20-Poly1305 and HKDF-SHA-512, 3 = AES-256-GCM and HKDF-SHA-256 |
 //! | 6 | 2 | flags, zero |
 //! | 8 | 16 | id of the data key |
 //! | 24 | 32 | salt |
@@ -12,9 +12,9 @@
 //! | 100 (112) | n | ciphertext of: length (4), plaintext, zeros up to a multiple of 64 |
 //! | end | 16 | tag |
 //!
-//! Each value has a key of its own, derived from the data key, the suite and a fresh salt, so random nonces
-//! never run out and a suite cannot be exchanged for another; the commitment makes a value open under one
-//! key only.
+//! Each value has a key of its own, derived by the suite's HKDF from the data key, the suite's number and a fresh
+//! salt, so random nonces never run out and a suite cannot be exchanged for another; the commitment, derived
+//! beside it, makes a value open under one key only.
 //!
 //! Nobody outside the vault chooses a salt or a nonce: what takes or draws them is private.
 //!
@@ -168,7 +168,7 @@ impl RecordKey {
         let suite = header.suite.id();
         let id = header.key_id.as_bytes();
         let mut key = Zeroizing::new([0_u8; 32]);
-        let extracted = Extracted::from(data_key, salt);
+        let extracted = Extracted::from(header.suite.hkdf(), data_key, salt);
         extracted.expand(&[b"pmv1/key", &suite, id], key.as_mut())?;
         let mut commitment = [0_u8; COMMITMENT];
         extracted.expand(&[b"pmv1/commit", &suite, id], &mut commitment)?;

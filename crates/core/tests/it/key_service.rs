@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use billfold_core::audit::Actor;
 use billfold_core::error::Retry;
 use billfold_core::name::TenantId;
-use billfold_core::store::{KeyFilter, Page, RecordFilter, Store};
-use billfold_core::vault::{DEFAULT_KEY_CACHE, KeyWrapper, Place, PutRecord};
+use billfold_core::store::{Changes, Commit, KeyFilter, Page, RecordFilter, Store, Write};
+use billfold_core::vault::{DEFAULT_KEY_CACHE, KeyWrapper, Place, PutRecord, VaultKey};
 use billfold_core::{Error, ErrorKind};
 use billfold_testkit::vault::{FragileWrapper, Mood};
 
@@ -175,6 +175,33 @@ async fn a_check_tells_a_missing_root_key_from_one_that_is_away() {
     // The right name on the wrong key.
     wrapper.set(Mood::Garbage);
     assert!(vault.check().await.is_err());
+}
+
+#[tokio::test]
+async fn a_damaged_key_does_not_make_the_root_key_a_wrong_one() {
+    let (world, wrapper) = world();
+    let vault = world.billfold.vault();
+    let root = KeyWrapper::id(&*wrapper).clone();
+    for owner in ["o-1", "o-2"] {
+        vault.put(&world.tenant, card(owner)).await.unwrap();
+    }
+    let keys = world.store.vault_keys(&KeyFilter::WrappedBy(root), None, 100).await.unwrap();
+    assert!(keys.len() > 1);
+    // Whichever it is that is looked at first.
+    for (index, key) in keys.iter().enumerate() {
+        let other = keys[(index + 1) % keys.len()].wrapped.clone();
+        let damaged = VaultKey { wrapped: other, version: key.version + 1, ..key.clone() };
+        let vault_keys = vec![Write::Update(damaged)];
+        let damage = world.store.commit(Changes { vault_keys, ..Changes::default() }).await.unwrap();
+        assert_eq!(damage, Commit::Applied);
+        let checked = vault.check().await;
+        if index + 1 < keys.len() {
+            checked.unwrap();
+        } else {
+            // None is left that opens.
+            assert_eq!(checked.unwrap_err().kind(), ErrorKind::Configuration);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail loudly")]
 
 mod audit;
+mod budgets;
+mod charge_races;
 mod charges;
 mod customers_and_keys;
 mod erasure;

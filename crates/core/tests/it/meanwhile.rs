@@ -6,9 +6,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use billfold_core::audit::Actor;
+use billfold_core::charge::Initiator;
+use billfold_core::id::VaultRecordId;
+use billfold_core::money::Money;
+use billfold_core::name::TenantId;
 use billfold_core::provider::{ProviderMethodStatus, ProviderSessionStatus};
 use billfold_core::session::SessionStatus;
 use billfold_core::store::{Changes, Commit, KeyFilter, Page, Store, StoreResult, Write};
+use billfold_core::vault::VaultRecord;
+use billfold_core::view::PaymentMethodView;
+use billfold_core::{ErrorKind, StartCharge};
 use billfold_testkit::between::Between;
 use billfold_testkit::reference::{Instrument, Trouble};
 use futures::future::BoxFuture;
@@ -16,13 +23,13 @@ use futures::future::BoxFuture;
 use crate::support::World;
 
 /// Something that happens once, right before the first commit of a kind.
-struct Meanwhile {
+pub(crate) struct Meanwhile {
     when: fn(&Changes) -> bool,
     what: Mutex<Option<BoxFuture<'static, ()>>>,
 }
 
 impl Meanwhile {
-    fn before(
+    pub(crate) fn before(
         when: fn(&Changes) -> bool,
         what: impl Future<Output = ()> + Send + 'static,
     ) -> Arc<dyn Between> {
@@ -158,4 +165,72 @@ async fn a_key_made_for_a_customer_who_was_erased_meanwhile_does_not_stay() {
     world.clock.advance(2 * billfold_core::vault::DEFAULT_KEY_CACHE);
     assert_eq!(world.billfold.vault().retire_keys(10).await.unwrap(), 1);
     assert_eq!(keys().await, 0);
+}
+
+/// Erases a customer right before or right after a sealed value is read.
+struct ErasedAround {
+    before: bool,
+    what: Mutex<Option<BoxFuture<'static, ()>>>,
+}
+
+impl fmt::Debug for ErasedAround {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ErasedAround")
+    }
+}
+
+#[async_trait]
+impl Between for ErasedAround {
+    async fn vault_record(
+        &self,
+        store: &dyn Store,
+        tenant: &TenantId,
+        id: VaultRecordId,
+    ) -> StoreResult<Option<VaultRecord>> {
+        let what = self.what.lock().unwrap().take();
+        let read = if self.before { None } else { Some(store.vault_record(tenant, id).await?) };
+        if let Some(what) = what {
+            what.await;
+        }
+        match read {
+            Some(read) => Ok(read),
+            None => store.vault_record(tenant, id).await,
+        }
+    }
+}
+
+/// A world with a saved method whose customer is erased when another process reads their first sealed value.
+async fn erased_around(before: bool) -> (World, World, PaymentMethodView) {
+    let world = World::new();
+    let session = world.save("c-1", Instrument::card("tok-1", "fp-1")).await;
+    let method = world.methods(&session).await.pop().unwrap();
+    let (billfold, tenant) = (world.billfold.clone(), world.tenant.clone());
+    let erased = async move {
+        billfold.erase_customer(&tenant, session.customer_id, &operator()).await.unwrap();
+    };
+    let between = ErasedAround { before, what: Mutex::new(Some(Box::pin(erased))) };
+    // It does not have the customer's key at hand.
+    let other = world.again(|setup| setup.between = Some(Arc::new(between)));
+    (world, other, method)
+}
+
+#[tokio::test]
+async fn whoever_asks_for_a_customer_while_they_are_erased_is_told_that_there_is_none() {
+    for before in [true, false] {
+        let (world, other, method) = erased_around(before).await;
+        let asked = other.billfold.get_customer(&world.tenant, method.customer_id).await;
+        assert_eq!(asked.unwrap_err().kind(), ErrorKind::NotFound, "before: {before}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_charges_a_customer_while_they_are_erased_charges_nothing() {
+    for before in [true, false] {
+        let (world, other, method) = erased_around(before).await;
+        let money = Money { amount: 5, currency: "IDR".parse().unwrap() };
+        let request = StartCharge::new(money, Initiator::Customer, None);
+        let charged = other.billfold.charge_method(&world.tenant, method.id, request).await;
+        assert_eq!(charged.unwrap_err().kind(), ErrorKind::Conflict, "before: {before}");
+        assert!(world.gateway.ledger().is_empty());
+    }
 }

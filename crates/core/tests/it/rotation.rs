@@ -255,6 +255,35 @@ async fn a_compromised_key_seals_nothing_any_more() {
 }
 
 #[tokio::test]
+async fn what_a_compromised_key_sealed_is_sealed_anew_before_it_is_read() {
+    let root = test_root();
+    let vaults = Vaults::filled(&root).await;
+    let (vault, another) = (vaults.vault(&root, &[]), vaults.vault(&root, &[]));
+    let tenant: TenantId = "tenant-0".parse().unwrap();
+    let put_one = async |value: &str| {
+        let id = vault.put(&tenant, put("owner-0", "card", text(value))).await.unwrap().record.id;
+        vaults.store.vault_record(&tenant, id).await.unwrap().unwrap()
+    };
+    let (read, verified) = (put_one("read").await, put_one("verified").await);
+    vault.compromise_key(&tenant, read.key_id).await.unwrap();
+    assert!(vault.verify_step(None, 100).await.unwrap().refused.is_empty());
+    let stored = vaults.store.vault_record(&tenant, read.id).await.unwrap().unwrap();
+    assert_eq!(stored.version, 1, "whoever verifies changes nothing");
+    for vault in [&vault, &another] {
+        let shown = vault.reveal(&tenant, read.id, &Actor::new("tester")).await.unwrap();
+        assert_eq!(shown.value.read::<String>().unwrap(), "read");
+        let stored = vaults.store.vault_record(&tenant, read.id).await.unwrap().unwrap();
+        assert_eq!((stored.key_id == read.key_id, stored.version), (false, 2), "once");
+    }
+    let untouched = vaults.store.vault_record(&tenant, verified.id).await.unwrap().unwrap();
+    assert_eq!(untouched.key_id, read.key_id, "nobody read it");
+    // Who read it before and is quicker by a moment has the same value, and changes nothing that moved on.
+    assert_eq!(*vault.open(&read).await.unwrap(), *vault.open(&read).await.unwrap());
+    let stored = vaults.store.vault_record(&tenant, read.id).await.unwrap().unwrap();
+    assert_eq!(stored.version, 2);
+}
+
+#[tokio::test]
 async fn another_suite_takes_over_value_by_value() {
     let root = test_root();
     let vaults = Vaults::filled(&root).await;

@@ -36,6 +36,10 @@ pub(crate) struct Setup {
     pub(crate) gateway: Arc<ReferenceGateway>,
     /// Whether the gateway is in the configuration.
     pub(crate) configured: bool,
+    /// Another gateway of the tenant, called [`other_name`].
+    pub(crate) other: Option<Arc<ReferenceGateway>>,
+    /// What [`gateway_name`] is asked in the background in a second, when not what is usual.
+    pub(crate) own_budget: Option<u32>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) ledger: Option<Arc<dyn ErasureLedger>>,
     pub(crate) schedule: Schedule,
@@ -55,6 +59,10 @@ pub(crate) fn gateway_name() -> GatewayName {
     "reference".parse().unwrap()
 }
 
+pub(crate) fn other_name() -> GatewayName {
+    "second".parse().unwrap()
+}
+
 impl World {
     pub(crate) fn new() -> Self {
         Self::with(|_| {})
@@ -67,6 +75,8 @@ impl World {
             wrapper: test_root(),
             gateway: Arc::new(ReferenceGateway::new()),
             configured: true,
+            other: None,
+            own_budget: None,
             clock: Arc::new(ManualClock::new(Timestamp::from_millis(1_780_000_000_000))),
             ledger: None,
             schedule: Schedule::default(),
@@ -94,15 +104,22 @@ impl World {
         let mut builder = Billfold::builder(store, vault, public_url)
             .clock(setup.clock.clone())
             .schedule(setup.schedule.clone());
+        let gateway = |name, gateway: &Arc<ReferenceGateway>| Gateway {
+            name,
+            tenant: tenant.clone(),
+            kind: "reference".into(),
+            mode: Mode::Test,
+            provider: Arc::new(ReferenceProvider::new(gateway.clone(), SECRET)),
+            transport: Arc::new(NoTransport),
+        };
         if setup.configured {
-            builder = builder.gateway(Gateway {
-                name: gateway_name(),
-                tenant: tenant.clone(),
-                kind: "reference".into(),
-                mode: Mode::Test,
-                provider: Arc::new(ReferenceProvider::new(setup.gateway.clone(), SECRET)),
-                transport: Arc::new(NoTransport),
-            });
+            builder = builder.gateway(gateway(gateway_name(), &setup.gateway));
+        }
+        if let Some(other) = &setup.other {
+            builder = builder.gateway(gateway(other_name(), other));
+        }
+        if let Some(calls) = setup.own_budget {
+            builder = builder.background_calls_per_second(gateway_name(), calls);
         }
         if let Some(ledger) = &setup.ledger {
             builder = builder.erasure_ledger(ledger.clone());

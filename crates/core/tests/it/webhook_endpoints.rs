@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use billfold_core::audit::Actor;
+use billfold_core::clock::ManualClock;
 use billfold_core::outgoing::{
-    DisabledReason, EndpointDeliveryState, EndpointDeliveryView, EndpointState, SendError, SentAnswer,
-    WebhookEndpointView, WebhookSender,
+    AttemptError, DeliveryAttempt, DisabledReason, EndpointDeliveryState, EndpointDeliveryView,
+    EndpointState, SendError, SentAnswer, WebhookEndpointView, WebhookSender,
 };
 use billfold_core::secret::ExposeSecret;
 use billfold_core::store::{OutgoingStore as _, Page, ReplayFilter, Store as _};
@@ -31,6 +32,8 @@ struct Receiver {
     answers: Mutex<VecDeque<Outcome>>,
     /// What is answered when there is nothing else.
     always: Mutex<Option<Outcome>>,
+    /// Whose clock moves on by how much while it answers.
+    takes: Mutex<Option<(Arc<ManualClock>, Duration)>>,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "tests list it beside failures")]
@@ -46,6 +49,9 @@ impl WebhookSender for Receiver {
 
     async fn send(&self, request: http::Request<Bytes>) -> Outcome {
         self.got.lock().unwrap().push(request);
+        if let Some((clock, time)) = &*self.takes.lock().unwrap() {
+            clock.advance(*time);
+        }
         let next = self.answers.lock().unwrap().pop_front();
         next.or_else(|| self.always.lock().unwrap().clone()).unwrap_or_else(|| status(204))
     }
@@ -500,4 +506,65 @@ async fn finished_deliveries_are_kept_for_thirty_days() {
     assert_eq!(world.billfold.sweep_webhook_deliveries(10).await.unwrap(), 1);
     assert_eq!(world.send().await, 0, "what was swept is not made again");
     assert!(world.deliveries(&endpoint).await.is_empty());
+}
+
+#[tokio::test]
+async fn each_attempt_is_remembered_with_what_came_of_it_and_how_long_it_took() {
+    let (world, receiver) = world();
+    let (endpoint, _) = world.listen(&["payment_method.*"]).await;
+    let (other, _) = world.listen(&["session.failed"]).await;
+    world.saved("c-1", "one").await;
+    *receiver.takes.lock().unwrap() = Some((world.clock.clone(), Duration::from_millis(250)));
+    receiver.answer([status(500), Err(SendError::Timeout), status(204)]);
+    let mut began = Vec::new();
+    for _ in 0..3 {
+        began.push(world.billfold.clock().now());
+        assert_eq!(world.send().await, 1);
+        world.clock.advance(Duration::from_mins(10));
+    }
+    let listed = world.deliveries(&endpoint).await.remove(0);
+    assert_eq!(listed.history, None, "a list has the last attempt alone");
+    let get = async |tenant, endpoint: &WebhookEndpointView| {
+        world.billfold.get_endpoint_delivery(tenant, endpoint.id, listed.id).await
+    };
+    let expected: Vec<DeliveryAttempt> =
+        [(Some(500), Some(AttemptError::Status)), (None, Some(AttemptError::Timeout)), (Some(204), None)]
+            .into_iter()
+            .zip(began)
+            .zip(1..)
+            .map(|(((status, error), at), number)| DeliveryAttempt {
+                number,
+                at,
+                status,
+                error,
+                duration_ms: 250,
+            })
+            .collect();
+    let shown = get(&world.tenant, &endpoint).await.unwrap();
+    assert_eq!((shown.attempts, shown.history.as_ref()), (3, Some(&expected)));
+    let foreign = "foreign".parse().unwrap();
+    for wrong in [get(&world.tenant, &other).await, get(&foreign, &endpoint).await] {
+        assert_eq!(wrong.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    // A replay counts anew and forgets nothing, until there are twenty.
+    receiver.always(status(503));
+    for replay in 1..=3 {
+        let replayed = world.billfold.replay_endpoint_delivery(&world.tenant, endpoint.id, listed.id);
+        let replayed = replayed.await.unwrap();
+        assert_eq!((replayed.attempts, replayed.history.unwrap().len()), (0, [3, 13, 20][replay - 1]));
+        while world.send().await > 0 {
+            world.clock.advance(Duration::from_hours(29));
+            let state = EndpointState::Enabled;
+            world.set(&endpoint, state).await;
+        }
+    }
+    let shown = get(&world.tenant, &endpoint).await.unwrap();
+    let numbers: Vec<i64> = shown.history.unwrap().iter().map(|attempt| attempt.number).collect();
+    assert_eq!(numbers, (1..=10).chain(1..=10).collect::<Vec<_>>());
+
+    // With the delivery goes what was remembered of it.
+    world.clock.advance(Duration::from_hours(31 * 24));
+    assert_eq!(world.billfold.sweep_webhook_deliveries(10).await.unwrap(), 1);
+    assert_eq!(get(&world.tenant, &endpoint).await.unwrap_err().kind(), ErrorKind::NotFound);
 }

@@ -21,19 +21,24 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-SUITES = {"aes-256-gcm": (1, 12), "xchacha20-poly1305": (2, 24)}
+# Number, length of the nonce, hash of the HKDF. A new one comes last, so that the inputs of the others stay.
+SUITES = {
+    "aes-256-gcm": (1, 12, hashlib.sha512),
+    "xchacha20-poly1305": (2, 24, hashlib.sha512),
+    "aes-256-gcm-sha256": (3, 12, hashlib.sha256),
+}
 # The edges of the padding (4 bytes of length, blocks of 64), then ordinary sizes.
 PLAINTEXTS = [0, 1, 3, 4, 59, 60, 61, 63, 64, 65, 123, 124, 125, 128, 187, 188, 189, 252, 253, 1000]
 CONTEXTS = [0, 1, 15, 16, 17, 31, 32, 33, 64, 100]
 PER_SUITE = 64
 
 
-def hkdf_sha512(secret, salt, info, length):
+def hkdf(algorithm, secret, salt, info, length):
     """RFC 5869."""
-    prk = hmac.new(salt, secret, hashlib.sha512).digest()
+    prk = hmac.new(salt, secret, algorithm).digest()
     out, block, number = b"", b"", 1
     while len(out) < length:
-        block = hmac.new(prk, block + info + bytes([number]), hashlib.sha512).digest()
+        block = hmac.new(prk, block + info + bytes([number]), algorithm).digest()
         out, number = out + block, number + 1
     return out[:length]
 
@@ -59,7 +64,7 @@ def hchacha20(key, nonce):
 
 
 def encrypt(suite, key, nonce, associated, body):
-    if suite == "aes-256-gcm":
+    if suite != "xchacha20-poly1305":
         return AESGCM(key).encrypt(nonce, body, associated)
     subkey = hchacha20(key, nonce[:16])
     return ChaCha20Poly1305(subkey).encrypt(bytes(4) + nonce[16:], body, associated)
@@ -70,10 +75,11 @@ def prefixed(part):
 
 
 def seal(suite, key_id, key, salt, nonce, context, plaintext):
-    number = struct.pack(">H", SUITES[suite][0])
+    number, _, algorithm = SUITES[suite]
+    number = struct.pack(">H", number)
 
     def derive(label):
-        return hkdf_sha512(key, salt, prefixed(label) + prefixed(number) + prefixed(key_id), 32)
+        return hkdf(algorithm, key, salt, prefixed(label) + prefixed(number) + prefixed(key_id), 32)
 
     head = b"PMV\x01" + number + b"\0\0" + key_id + salt + derive(b"pmv1/commit")
     assert len(head) == 88
@@ -97,7 +103,7 @@ class Inputs:
 
 def vectors():
     inputs = Inputs()
-    for suite, (_, nonce_length) in SUITES.items():
+    for suite, (_, nonce_length, _) in SUITES.items():
         for index in range(PER_SUITE):
             parts = {
                 "key_id": inputs.take(16),
@@ -119,8 +125,8 @@ def self_test():
     expected = "82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc"
     assert hchacha20(key, nonce).hex() == expected
     parts = {"salt": bytes(range(13)), "info": bytes(range(0xF0, 0xFA)), "length": 150}
-    theirs = HKDF(hashes.SHA512(), **parts).derive(key)
-    assert hkdf_sha512(key, **parts) == theirs
+    for algorithm, theirs in ((hashlib.sha512, hashes.SHA512()), (hashlib.sha256, hashes.SHA256())):
+        assert hkdf(algorithm, key, **parts) == HKDF(theirs, **parts).derive(key)
 
 
 def main():

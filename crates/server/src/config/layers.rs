@@ -28,10 +28,16 @@ impl std::fmt::Debug for Layers {
 }
 
 impl Layers {
-    /// The defaults, a file, the environment, flags.
-    pub(super) fn read(sources: &ConfigSources) -> Result<Self> {
+    /// The defaults alone.
+    pub(super) fn defaults() -> Result<Self> {
         let mut layers = Self::default();
         layers.lay("defaults", table("defaults", Toml::string(DEFAULTS))?)?;
+        Ok(layers)
+    }
+
+    /// The defaults, a file, the environment, flags.
+    pub(super) fn read(sources: &ConfigSources) -> Result<Self> {
+        let mut layers = Self::defaults()?;
         let file = match &sources.file {
             Some(file) if !file.is_file() => {
                 let message = format!("{}: there is no such configuration file", file.display());

@@ -40,6 +40,10 @@ pub(super) fn deliveries_route() -> MethodRouter<App> {
     get(deliveries)
 }
 
+pub(super) fn delivery_route() -> MethodRouter<App> {
+    get(delivery)
+}
+
 pub(super) fn replay_route() -> MethodRouter<App> {
     post(replay)
 }
@@ -161,6 +165,14 @@ async fn deliveries(
     let (page, limit) = query.page()?;
     let state = query.get::<String>("state")?.map(|text| delivery_state(&text)).transpose()?;
     Ok(list(app.billfold.list_endpoint_deliveries(caller.tenant(), id, state, page).await?, limit))
+}
+
+async fn delivery(
+    State(app): State<App>,
+    caller: Caller,
+    PathIds(id, delivery): PathIds<WebhookEndpointId, EndpointDeliveryId>,
+) -> Result<Response, Problem> {
+    Ok(Json(app.billfold.get_endpoint_delivery(caller.tenant(), id, delivery).await?).into_response())
 }
 
 fn delivery_state(text: &str) -> Result<EndpointDeliveryState, Error> {

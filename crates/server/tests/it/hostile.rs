@@ -222,6 +222,7 @@ moody! {
     Store {
         migrate() -> ();
         ping() -> ();
+        scrub() -> bool;
         commit(changes: Changes) -> Commit;
         customer(tenant: &TenantId, id: CustomerId) -> Option<Customer>;
         customer_by_reference(tenant: &TenantId, reference: &str) -> Option<Customer>;

@@ -6,6 +6,7 @@
 mod answers;
 mod authorisation;
 mod bodies;
+mod budgets;
 mod bursts;
 mod charges;
 mod faults;

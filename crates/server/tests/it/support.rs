@@ -68,7 +68,7 @@ pub(crate) fn rival() -> TenantId {
     "rival".parse().unwrap()
 }
 
-fn gateway(tenant: TenantId, name: &str, provider: Arc<HostileProvider>) -> Gateway {
+pub(crate) fn gateway(tenant: TenantId, name: &str, provider: Arc<HostileProvider>) -> Gateway {
     Gateway {
         name: name.parse().unwrap(),
         tenant,

@@ -2,6 +2,7 @@
 //! shown over real HTTP by the whole program, and step by step in core.
 
 use billfold_core::scope::Scope;
+use billfold_testkit::process::free_port;
 use serde_json::{Value, json};
 
 use crate::support::{TestApp, id, issue_with, rows, tenant};
@@ -154,4 +155,32 @@ async fn a_replay_says_since_when() {
     assert_eq!(app.post(&replay, &json!({"since": "yesterday"})).await.pointers(), ["/since"]);
     let done = app.post(&replay, &json!({"since": "2026-03-01T00:00:00Z"})).await.ok(200);
     assert_eq!((&done["object"], &done["replayed"]), (&json!("webhook_replay"), &json!(0)));
+}
+
+#[tokio::test]
+async fn one_delivery_shows_each_of_its_attempts() {
+    let keys = ["server.development", "webhooks.allow_private_networks"];
+    let app = TestApp::with(Vec::new(), keys.map(|key| (key.to_owned(), json!(true))).into()).await;
+    // Nobody listens there.
+    let url = format!("http://127.0.0.1:{}/", free_port());
+    let endpoint = app.post(PATH, &json!({"url": url, "events": ["payment_method.saved"]})).await.ok(201);
+    app.save_card("c-1", "one").await;
+    let billfold = app.app.billfold();
+    billfold.fan_out_events(100).await.unwrap();
+    let endpoint_id = id(&endpoint).parse().unwrap();
+    assert_eq!(billfold.send_webhooks(&tenant(), endpoint_id, 10).await.unwrap(), 1);
+    let list = format!("{PATH}/{}/deliveries", id(&endpoint));
+    let listed = rows(&app.get(&list).await.ok(200))[0].clone();
+    assert_eq!((listed["last_error"].clone(), listed.get("history")), (json!("connect"), None));
+    let path = format!("{list}/{}", id(&listed));
+    let mut shown = app.get(&path).await.ok(200);
+    let history = shown.as_object_mut().unwrap().remove("history").unwrap();
+    assert_eq!(shown, listed, "the same delivery");
+    let mut attempt = history[0].clone();
+    let members = attempt.as_object_mut().unwrap();
+    assert!(members.remove("at").unwrap().is_string() && members.remove("duration_ms").unwrap().is_u64());
+    assert_eq!(attempt, json!({"number": 1, "status": null, "error": "connect"}));
+    let replayed = app.post(&format!("{path}/replay"), &json!({})).await;
+    assert_eq!(replayed.ok(200)["history"], history);
+    app.get(&format!("{list}/dlv_{:032x}", 7)).await.problem(404, "not_found");
 }

@@ -5,6 +5,8 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 
 use billfold_core::clock::Timestamp;
+use billfold_core::id::VaultRecordId;
+use billfold_core::name::TenantId;
 use billfold_core::store::{Changes, Commit, StoreError, StoreResult, VaultPut};
 use billfold_core::vault::VaultRecord;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
@@ -15,7 +17,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio_postgres::config::{Host, SslMode};
 
-use super::{Abort, outcome, put_outcome};
+use super::{Abort, outcome};
 use crate::{ConnectError, StoreOptions};
 
 /// Several workers claim at once; each skips what another has just taken.
@@ -57,6 +59,7 @@ mod reads;
 #[expect(clippy::duplicate_mod, reason = "the same store, compiled for this database")]
 #[path = "store.rs"]
 mod store;
+mod vault;
 #[expect(clippy::duplicate_mod, reason = "the same statements, compiled for this database's connection")]
 #[path = "vault_reads.rs"]
 mod vault_reads;
@@ -77,6 +80,9 @@ const AUDIT_LOCK: i32 = 0x6175_6474;
 pub struct PostgresStore {
     target: Target,
     pool: Pool<Conn>,
+    lookups: vault::Lookups,
+    puts: vault::Puts,
+    new_keys: vault::NewKeys,
 }
 
 /// Where and how to connect.
@@ -110,13 +116,14 @@ impl PostgresStore {
             .runtime(deadpool::Runtime::Tokio1)
             .build()
             .map_err(|error| ConnectError::Open(error.to_string()))?;
-        let store = Self { target, pool };
+        let (lookups, puts, new_keys) = (vault::lookups(&pool), vault::puts(&pool), vault::new_keys(&pool));
+        let store = Self { target, pool, lookups, puts, new_keys };
         let _proof = store.reader().await.map_err(|error| ConnectError::Open(error.message))?;
         Ok(store)
     }
 
     async fn reader(&self) -> StoreResult<Object<Conn>> {
-        self.pool.get().await.map_err(|error| StoreError { message: error.to_string(), transient: true })
+        checked_out(&self.pool).await
     }
 
     async fn scanner(&self) -> StoreResult<Object<Conn>> {
@@ -132,14 +139,24 @@ impl PostgresStore {
     }
 
     async fn write(&self, changes: Changes) -> StoreResult<Commit> {
+        if let Some(key) = vault::only_a_new_key(&changes) {
+            return self.new_keys.ask(key.clone()).await;
+        }
         let mut conn = self.reader().await?;
         outcome(conn.transaction(async |conn| writes::apply(conn, &changes).await).await)
     }
 
     /// One statement, so no transaction is needed around it.
     async fn put(&self, record: &VaultRecord, now: Timestamp) -> StoreResult<VaultPut> {
-        let mut conn = self.reader().await?;
-        put_outcome(writes::put_value(&mut conn, record, now).await)
+        self.puts.ask((record.clone(), now)).await
+    }
+
+    async fn vault_record_of(
+        &self,
+        tenant: &TenantId,
+        id: VaultRecordId,
+    ) -> StoreResult<Option<VaultRecord>> {
+        self.lookups.ask((tenant.clone(), id)).await
     }
 
     async fn run_migrations(&self) -> StoreResult<()> {
@@ -164,6 +181,16 @@ impl PostgresStore {
     async fn check_schema(&self) -> StoreResult<()> {
         super::newest_is_applied(reads::newest_migration(&mut *self.reader().await?).await?, MIGRATIONS)
     }
+
+    /// The database's own `VACUUM` goes over dead rows, and only whoever owns it decides when.
+    #[expect(clippy::unused_async, reason = "the other database has something to do here")]
+    async fn overwrite_unused(&self) -> StoreResult<bool> {
+        Ok(false)
+    }
+}
+
+async fn checked_out(pool: &Pool<Conn>) -> StoreResult<Object<Conn>> {
+    pool.get().await.map_err(|error| StoreError { message: error.to_string(), transient: true })
 }
 
 /// Sequence numbers are taken when a row is inserted but seen when it is committed. One transaction

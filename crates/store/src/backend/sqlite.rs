@@ -3,8 +3,12 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use backon::{BlockingRetryable as _, ConstantBuilder};
 use billfold_core::clock::Timestamp;
+use billfold_core::id::VaultRecordId;
+use billfold_core::name::TenantId;
 use billfold_core::store::{Changes, Commit, StoreError, StoreResult, VaultPut};
 use billfold_core::vault::VaultRecord;
 use diesel::Connection as _;
@@ -14,7 +18,7 @@ use diesel::sqlite::SqliteConnection;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
-use diesel_async::{AsyncConnection, RunQueryDsl as _, TransactionManager as _};
+use diesel_async::{AsyncConnection, TransactionManager as _};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use futures::FutureExt as _;
 use futures::executor::block_on;
@@ -59,6 +63,8 @@ mod outgoing;
 #[expect(clippy::duplicate_mod, reason = "the same statements, compiled for this database's connection")]
 #[path = "reads.rs"]
 mod reads;
+#[path = "scrub.rs"]
+mod scrub;
 #[expect(clippy::duplicate_mod, reason = "the same store, compiled for this database")]
 #[path = "store.rs"]
 mod store;
@@ -78,9 +84,12 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const GROUP: usize = 64;
 /// How many may read much at the same time.
 const SCANNERS: usize = 2;
+/// While somebody reads an older state for long, as a backup does, the log is not tried to be truncated more often.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
+/// How long a statement waits for another process.
+const BUSY: Duration = Duration::from_secs(5);
 /// `secure_delete` overwrites what is deleted: destroyed tokens do not linger in free pages.
-const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                       PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;";
+const PRAGMAS: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;";
 
 /// A SQLite file.
 pub struct SqliteStore {
@@ -95,9 +104,13 @@ type Act = Box<dyn for<'c> FnOnce(Result<&'c mut Conn, StoreError>) -> BoxFuture
 /// Tells whoever asked what came of it, once the group is committed, or why it could not be.
 type Answer = Box<dyn FnOnce(Option<StoreError>) + Send>;
 
-struct Job {
-    act: Act,
-    erases: bool,
+enum Job {
+    Write {
+        act: Act,
+        erases: bool,
+    },
+    /// Outside of every transaction.
+    Scrub(oneshot::Sender<StoreResult<bool>>),
 }
 
 impl SqliteStore {
@@ -132,7 +145,15 @@ impl SqliteStore {
     async fn write(&self, changes: Changes) -> StoreResult<Commit> {
         let erases = !changes.shreds.is_empty();
         let apply = self.queue(erases, move |conn| {
-            savepoint(conn, move |conn| async move { writes::apply(conn, &changes).await }.boxed())
+            savepoint(conn, move |conn| {
+                async move {
+                    if erases {
+                        scrub::ask(&mut *conn).await?;
+                    }
+                    writes::apply(conn, &changes).await
+                }
+                .boxed()
+            })
         });
         outcome(apply.await)
     }
@@ -143,6 +164,14 @@ impl SqliteStore {
         let put =
             self.queue(false, move |conn| async move { writes::put_value(conn, &record, now).await }.boxed());
         put_outcome(put.await)
+    }
+
+    async fn vault_record_of(
+        &self,
+        tenant: &TenantId,
+        id: VaultRecordId,
+    ) -> StoreResult<Option<VaultRecord>> {
+        vault_reads::record(&mut *self.reader().await?, tenant, id).await
     }
 
     async fn claim<T: Send + 'static>(
@@ -173,7 +202,14 @@ impl SqliteStore {
             }
             .boxed()
         });
-        self.writer.send(Job { act, erases }).await.map_err(|_| stopped())?;
+        self.writer.send(Job::Write { act, erases }).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// On the writer, so that writes of this process wait for their turn instead of running out of time.
+    async fn overwrite_unused(&self) -> StoreResult<bool> {
+        let (reply, answer) = oneshot::channel();
+        self.writer.send(Job::Scrub(reply)).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
 
@@ -181,9 +217,12 @@ impl SqliteStore {
         let path = self.path.clone();
         let run = move || -> Result<(), String> {
             let path = path.to_str().unwrap_or_default();
-            let mut conn = SqliteConnection::establish(path).map_err(|error| error.to_string())?;
-            conn.batch_execute(PRAGMAS).map_err(|error| error.to_string())?;
-            super::run_migrations(&mut conn, MIGRATIONS)
+            let mut conn = open(path).map_err(|error| error.to_string())?;
+            // Another process may be starting at the same moment.
+            let applied = conn.immediate_transaction(|conn| {
+                Ok::<_, diesel::result::Error>(super::run_migrations(conn, MIGRATIONS))
+            });
+            applied.map_err(|error| error.to_string())?
         };
         let done =
             tokio::task::spawn_blocking(run).await.map_err(|error| error.to_string()).and_then(|done| done);
@@ -234,13 +273,25 @@ async fn pooled(pool: &Pool<Conn>) -> StoreResult<Object<Conn>> {
     pool.get().await.map_err(|error| StoreError { message: error.to_string(), transient: true })
 }
 
+fn open(path: &str) -> diesel::ConnectionResult<SqliteConnection> {
+    let mut conn = SqliteConnection::establish(path)?;
+    set_up(&mut conn).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+    Ok(conn)
+}
+
+/// The write-ahead log is switched on by whoever opens a file first that is new, or was restored from a copy. SQLite
+/// does not wait for others when the mode is set, whatever its time-out is, so the waiting is done here.
+fn set_up(conn: &mut SqliteConnection) -> diesel::QueryResult<()> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let pauses = ConstantBuilder::new().with_delay(PAUSE).without_max_times().with_jitter();
+    let began = Instant::now();
+    let log = || conn.batch_execute("PRAGMA journal_mode = WAL");
+    log.retry(pauses).when(|error| store_error(error).transient && began.elapsed() < BUSY).call()?;
+    conn.batch_execute(&format!("PRAGMA busy_timeout = {}; {PRAGMAS}", BUSY.as_millis()))
+}
+
 async fn establish(path: String, lane: Lane) -> diesel::ConnectionResult<Conn> {
-    let open = move || {
-        let mut conn = SqliteConnection::establish(&path)?;
-        conn.batch_execute(PRAGMAS).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
-        Ok(conn)
-    };
-    let opened = tokio::task::spawn_blocking(open).await;
+    let opened = tokio::task::spawn_blocking(move || open(&path)).await;
     let opened = opened.map_err(|error| diesel::ConnectionError::BadConnection(error.to_string()))?;
     opened.map(|conn| Conn::with_runtime(conn, lane))
 }
@@ -249,27 +300,48 @@ async fn establish(path: String, lane: Lane) -> diesel::ConnectionResult<Conn> {
 /// are answered after the commit.
 fn write_in_groups(mut conn: Conn, mut jobs: mpsc::Receiver<Job>) {
     let mut group = Vec::with_capacity(GROUP);
-    let mut erased = false;
+    // Whoever wrote before may have died between an erasure and its end: then the log holds what was erased.
+    let (mut erased, mut tried) = (true, None::<Instant>);
     while jobs.blocking_recv_many(&mut group, GROUP) > 0 {
-        erased |= group.iter().any(|job| job.erases);
-        let (answers, failed) = block_on(write_group(&mut conn, group.drain(..)));
-        if erased {
-            erased = !block_on(truncate_log(&mut conn));
+        let (mut acts, mut scrubs) = (Vec::with_capacity(GROUP), Vec::new());
+        for job in group.drain(..) {
+            match job {
+                Job::Write { act, erases } => {
+                    if erases {
+                        (erased, tried) = (true, None);
+                    }
+                    acts.push(act);
+                }
+                Job::Scrub(reply) => scrubs.push(reply),
+            }
         }
-        for answer in answers {
-            answer(failed.clone());
+        if !acts.is_empty() {
+            let (answers, failed) = block_on(write_group(&mut conn, acts));
+            if erased && tried.is_none_or(|tried| tried.elapsed() > TRY_AGAIN) {
+                erased = !block_on(scrub::truncate_log(&mut conn, scrub::WRITERS_WAIT));
+                tried = erased.then(Instant::now);
+                if erased {
+                    tracing::warn!("the write-ahead log could not be truncated after an erasure; it will be");
+                }
+            }
+            for answer in answers {
+                answer(failed.clone());
+            }
+        }
+        for reply in scrubs {
+            let _ = reply.send(block_on(scrub::scrub(&mut conn)));
         }
     }
 }
 
-async fn write_group(conn: &mut Conn, group: impl Iterator<Item = Job>) -> (Vec<Answer>, Option<StoreError>) {
+async fn write_group(conn: &mut Conn, group: Vec<Act>) -> (Vec<Answer>, Option<StoreError>) {
     let begun =
         conn.spawn_blocking(|conn| AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE"));
     let begun = begun.await.map_err(|error| store_error(&error));
     let mut answers = Vec::with_capacity(GROUP);
-    for job in group {
+    for act in group {
         let turn = begun.as_ref().map(|()| &mut *conn).map_err(Clone::clone);
-        answers.push((job.act)(turn).await);
+        answers.push(act(turn).await);
     }
     if begun.is_err() {
         return (answers, None);
@@ -289,24 +361,6 @@ fn savepoint<'c, T: Send + 'static>(
     act: impl for<'a> FnOnce(&'a mut Conn) -> BoxFuture<'a, Result<T, Abort>> + Send + 'c,
 ) -> BoxFuture<'c, Result<T, Abort>> {
     conn.transaction(async |conn| act(conn).await).boxed()
-}
-
-/// What was erased must not linger in the write-ahead log. Says whether it is gone; somebody who is still
-/// reading an older state may keep it, and then the next write tries again.
-async fn truncate_log(conn: &mut Conn) -> bool {
-    let checkpoint = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)");
-    let done: diesel::QueryResult<Checkpoint> = checkpoint.get_result(conn).await;
-    let gone = done.is_ok_and(|done| done.busy == 0);
-    if !gone {
-        tracing::warn!("the write-ahead log could not be truncated after an erasure; it will be");
-    }
-    gone
-}
-
-#[derive(diesel::QueryableByName)]
-struct Checkpoint {
-    #[diesel(sql_type = diesel::sql_types::Integer)]
-    busy: i32,
 }
 
 fn stopped() -> StoreError {

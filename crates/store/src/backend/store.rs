@@ -34,6 +34,10 @@ impl Store for Database {
         self.check_schema().await
     }
 
+    async fn scrub(&self) -> StoreResult<bool> {
+        self.overwrite_unused().await
+    }
+
     async fn commit(&self, changes: Changes) -> StoreResult<Commit> {
         refuse_nul(&changes)?;
         self.write(changes).await
@@ -160,7 +164,7 @@ impl Store for Database {
     }
 
     async fn vault_record(&self, tenant: &TenantId, id: VaultRecordId) -> StoreResult<Option<VaultRecord>> {
-        vault_reads::record(&mut *self.reader().await?, tenant, id).await
+        self.vault_record_of(tenant, id).await
     }
 
     async fn vault_records(&self, tenant: &TenantId, ids: &[VaultRecordId]) -> StoreResult<Vec<VaultRecord>> {

@@ -80,9 +80,7 @@ pub(super) async fn apply(conn: &mut Conn, changes: &Changes) -> Result<(), Abor
     put!(conn, deliveries, &changes.deliveries, |value| Ok::<_, Abort>(DeliveryRow::from(value)));
     put!(conn, api_keys, &changes.api_keys, |value| Ok::<_, Abort>(ApiKeyRow::from(value)));
     put!(conn, webhook_endpoints, &changes.webhook_endpoints, WebhookEndpointRow::try_from);
-    put!(conn, endpoint_deliveries, &changes.endpoint_deliveries, |value| {
-        Ok::<_, Abort>(EndpointDeliveryRow::from(value))
-    });
+    put!(conn, endpoint_deliveries, &changes.endpoint_deliveries, EndpointDeliveryRow::try_from);
     for (tenant, id) in &changes.webhook_endpoint_deletes {
         let (tenant, id) = (tenant.as_str(), id.to_string());
         let theirs = endpoint_deliveries::table.filter(endpoint_deliveries::endpoint_id.eq(&id));

@@ -95,11 +95,14 @@ pub(crate) struct EndpointDeliveryRow {
     created_at: i64,
     updated_at: i64,
     pub(crate) version: i64,
+    history: String,
 }
 
-impl From<&EndpointDelivery> for EndpointDeliveryRow {
-    fn from(delivery: &EndpointDelivery) -> Self {
-        Self {
+impl TryFrom<&EndpointDelivery> for EndpointDeliveryRow {
+    type Error = StoreError;
+
+    fn try_from(delivery: &EndpointDelivery) -> Result<Self, StoreError> {
+        Ok(Self {
             id: delivery.id.to_string(),
             tenant: delivery.tenant.to_string(),
             endpoint_id: delivery.endpoint_id.to_string(),
@@ -116,7 +119,8 @@ impl From<&EndpointDelivery> for EndpointDeliveryRow {
             created_at: delivery.created_at.as_millis(),
             updated_at: delivery.updated_at.as_millis(),
             version: delivery.version,
-        }
+            history: to_json(&delivery.history, "endpoint_deliveries.history")?,
+        })
     }
 }
 
@@ -143,6 +147,7 @@ impl TryFrom<EndpointDeliveryRow> for EndpointDelivery {
             created_at: time(row.created_at),
             updated_at: time(row.updated_at),
             version: row.version,
+            history: json(&row.history, "endpoint_deliveries.history")?,
         })
     }
 }

@@ -12,14 +12,21 @@ use crate::schema::{vault_keys, vault_records};
 pub(crate) struct VaultKeyRow {
     pub(crate) id: String,
     pub(crate) tenant: String,
-    subject: String,
-    purpose: String,
-    wrapped: Vec<u8>,
-    wrapper: String,
-    state: String,
-    created_at: i64,
-    updated_at: i64,
+    pub(crate) subject: String,
+    pub(crate) purpose: String,
+    pub(crate) wrapped: Vec<u8>,
+    pub(crate) wrapper: String,
+    pub(crate) state: String,
+    pub(crate) created_at: i64,
+    pub(crate) updated_at: i64,
     pub(crate) version: i64,
+}
+
+impl VaultKeyRow {
+    /// What is unique among primary keys.
+    pub(crate) fn place(&self) -> (&str, &str, &str) {
+        (&self.tenant, &self.subject, &self.purpose)
+    }
 }
 
 impl From<&VaultKey> for VaultKeyRow {
@@ -69,16 +76,16 @@ pub(crate) struct VaultRow {
     pub(crate) tenant: String,
     pub(crate) owner: String,
     pub(crate) kind: String,
-    object: String,
-    key_id: String,
-    suite: i64,
+    pub(crate) object: String,
+    pub(crate) key_id: String,
+    pub(crate) suite: i64,
     pub(crate) fingerprint: String,
-    sealed: Vec<u8>,
-    masked: Option<String>,
-    metadata: String,
-    expires_at: Option<i64>,
-    created_at: i64,
-    updated_at: i64,
+    pub(crate) sealed: Vec<u8>,
+    pub(crate) masked: Option<String>,
+    pub(crate) metadata: String,
+    pub(crate) expires_at: Option<i64>,
+    pub(crate) created_at: i64,
+    pub(crate) updated_at: i64,
     pub(crate) version: i64,
 }
 

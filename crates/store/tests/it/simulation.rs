@@ -66,6 +66,10 @@ fn broken_by(flaw: Flaw) -> &'static [&'static str] {
         Flaw::MixesCustomers => &["I1", "I3", "I12", "I16"],
         Flaw::DropsEvents | Flaw::DoublesEvents => &["I7"],
         Flaw::ForgetsAudit => &["I10"],
+        Flaw::ForgetsIntents | Flaw::MistakesAmounts => &["I17"],
+        // I18 when the second one is declined, and the first one is what nobody knows of.
+        Flaw::ChargesAnew => &["I17", "I18"],
+        Flaw::BelievesHints | Flaw::RefundsTwice | Flaw::SilenceIsDecline => &["I18"],
     }
 }
 

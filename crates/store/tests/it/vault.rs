@@ -4,18 +4,25 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aho_corasick::AhoCorasick;
 use billfold_core::Billfold;
 use billfold_core::audit::Actor;
 use billfold_core::clock::{Clock as _, ManualClock, Timestamp};
+use billfold_core::erasure::Shred;
 use billfold_core::id::{CustomerId, VaultRecordId};
 use billfold_core::name::TenantId;
 use billfold_core::provider::CustomerProfile;
-use billfold_core::store::{KeyFilter, Page, RecordFilter, Store};
+use billfold_core::store::{Changes, KeyFilter, Page, RecordFilter, Store};
 use billfold_core::vault::{
-    DEFAULT_KEY_CACHE, KeyState, KeyWrapper, OnConflict, PutOutcome, PutRecord, ReplaceRecord, SecretValue,
-    Vault,
+    DEFAULT_KEY_CACHE, KeyPurpose, KeyState, KeyWrapper, OnConflict, PutOutcome, PutRecord, ReplaceRecord,
+    SecretValue, Vault,
 };
+use billfold_store::{StoreOptions, connect};
 use billfold_testkit::vault::{test_root, test_vault};
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, SqliteConnection};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 
 use crate::support::{Database, at_once};
 
@@ -256,4 +263,96 @@ async fn nothing_of_an_erased_owner_is_left_on_the_disk() {
             vault.reveal(&tenant(), record.id, &actor()).await.unwrap();
         }
     }
+}
+
+/// The bytes of the owner's keys, and the fingerprints of their values.
+async fn marks(store: &dyn Store, vault: &Vault, owner: &str) -> Vec<Vec<u8>> {
+    let key = store.primary_vault_key(&tenant(), owner, KeyPurpose::Data).await.unwrap().unwrap();
+    let records = vault.list(&tenant(), owner, None, Page::first(100)).await.unwrap();
+    let mut marks = vec![key.wrapped];
+    for record in records {
+        let stored = store.vault_record(&tenant(), record.id).await.unwrap().unwrap();
+        marks.push(stored.fingerprint.as_str().as_bytes().to_vec());
+    }
+    marks
+}
+
+fn found(file: &std::path::Path, marks: &[Vec<u8>]) -> usize {
+    let bytes = std::fs::read(file).unwrap();
+    AhoCorasick::new(marks).unwrap().find_iter(&bytes).count()
+}
+
+/// `secure_delete` overwrites a row where it is. A page that SQLite divides keeps copies of rows in the part that it
+/// does not use any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_erased_owners_left_in_the_file_is_overwritten() {
+    let database = Database::sqlite().await;
+    let (store, file) = (&*database.store, database.path());
+    let vault = Vault::new(database.store.clone(), test_root());
+    assert!(!vault.scrub().await.unwrap(), "nobody was erased");
+    let (mut erased, mut kept) = (Vec::new(), Vec::new());
+    let mut dice = StdRng::seed_from_u64(0x6269_6c6c_666f_6c64);
+    while found(&file, &erased) == 0 {
+        assert!(erased.len() < 10_000, "SQLite leaves nothing behind any more: the scrub is not needed");
+        for _ in 0..200 {
+            let owner = format!("o-{}", dice.random::<u64>());
+            // Equal values have equal fingerprints, whosever they are.
+            let value = format!("{owner}{}", "x".repeat(dice.random_range(1..400)));
+            kept.push((vault.put(&tenant(), put(&owner, &value)).await.unwrap().record.id, owner, value));
+        }
+        for _ in 0..100 {
+            let (_, owner, _) = kept.swap_remove(dice.random_range(0..kept.len()));
+            erased.extend(marks(store, &vault, &owner).await);
+            let shreds = vec![Shred { tenant: tenant(), owner }];
+            store.commit(Changes { shreds, ..Changes::default() }).await.unwrap();
+        }
+    }
+
+    assert!(vault.scrub().await.unwrap());
+    assert_eq!(found(&file, &erased), 0, "the file holds what was erased");
+    let log = std::path::PathBuf::from(format!("{}-wal", file.display()));
+    assert_eq!(found(&log, &erased), 0, "the log holds what was erased");
+    assert!(!vault.scrub().await.unwrap(), "nobody was erased since");
+    for (id, _, value) in kept {
+        let shown = vault.reveal(&tenant(), id, &actor()).await.unwrap();
+        assert_eq!(shown.value.read::<String>().unwrap(), value);
+    }
+}
+
+/// A process that erases and dies leaves the scrub to others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scrub_that_is_due_is_done_by_whoever_is_asked_next() {
+    let database = Database::sqlite().await;
+    let vault = Vault::new(database.store.clone(), test_root());
+    vault.put(&tenant(), put("o-1", "4111")).await.unwrap();
+    let shreds = vec![Shred { tenant: tenant(), owner: "o-1".to_owned() }];
+    database.store.commit(Changes { shreds, ..Changes::default() }).await.unwrap();
+
+    let other = connect(&database.url, &StoreOptions::default()).await.unwrap();
+    assert!(other.scrub().await.unwrap());
+    assert!(!vault.scrub().await.unwrap());
+}
+
+/// A backup reads one state of the file for minutes: the log cannot be truncated meanwhile, nor the file written anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_reader_holds_up_a_scrub_and_nobody_who_writes() {
+    let database = Database::sqlite().await;
+    let vault = Vault::new(database.store.clone(), test_root());
+    vault.put(&tenant(), put("o-1", "4111")).await.unwrap();
+    let mut backup = SqliteConnection::establish(database.path().to_str().unwrap()).unwrap();
+    backup.batch_execute("BEGIN; SELECT count(*) FROM vault_records").unwrap();
+    let shreds = vec![Shred { tenant: tenant(), owner: "o-1".to_owned() }];
+    database.store.commit(Changes { shreds, ..Changes::default() }).await.unwrap();
+    let writes = async {
+        for index in 0..20 {
+            vault.put(&tenant(), put("o-2", &format!("value {index}"))).await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), writes).await.expect("writes wait for the backup");
+    let refused = database.store.scrub().await.unwrap_err();
+    assert!(refused.transient && refused.message.contains("as a backup does"), "{}", refused.message);
+
+    backup.batch_execute("COMMIT").unwrap();
+    assert!(vault.scrub().await.unwrap());
+    assert!(!vault.scrub().await.unwrap());
 }

@@ -122,6 +122,13 @@ impl ReferenceGateway {
         self.state().ledger.refunds.push_back(status);
     }
 
+    /// Forgets how the next charges and refunds were to end.
+    pub fn forget_orders(&self) {
+        let mut state = self.state();
+        state.ledger.outcomes.clear();
+        state.ledger.refunds.clear();
+    }
+
     /// What charges that are paid from now on ask to be remembered for later ones.
     pub fn remember(&self, key: &str, value: &str) {
         self.state().ledger.remember.insert(key.to_owned(), value.to_owned());

@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use billfold_core::capability::MethodKind;
-use billfold_core::charge::{CaptureMode, RefundStatus};
+use billfold_core::charge::{CaptureMode, DeclineClass, RefundStatus};
 use billfold_core::money::Money;
 use billfold_core::provider::{
     CallContext, ChargeAbilities, ChargeProvider, ChargeRef, CreateCharge, CreateRefund, Lookup, NextAction,
     ProviderCharge, ProviderChargeStatus, ProviderRefund, RefundRef,
 };
-use billfold_core::secret::SecretString;
+use billfold_core::secret::{ExposeSecret as _, SecretString};
 use billfold_core::{Error, ErrorKind, Result};
 
 use super::ReferenceProvider;
@@ -37,6 +37,7 @@ impl ChargeProvider for ReferenceProvider {
         let key = self.key(cx);
         self.gateway
             .act("charge", |state| {
+                let over = state.is_over(request.token.token.expose_secret());
                 let ledger = &mut state.ledger;
                 if let Some(id) = ledger.by_key.get(&key).cloned() {
                     let made = ledger.find(Some(&id), "").cloned().ok_or_else(unknown)?;
@@ -47,6 +48,8 @@ impl ChargeProvider for ReferenceProvider {
                     CaptureMode::Manual => ChargeOutcome::Authorized,
                 };
                 let outcome = ledger.outcomes.pop_front().unwrap_or(asked);
+                // Nothing is taken by a token that was deleted, or that the bank took back.
+                let outcome = if over { ChargeOutcome::Declined(DeclineClass::Revoked) } else { outcome };
                 let made = ledger.enter(request, outcome).clone();
                 ledger.by_key.insert(key, made.id.clone());
                 Ok(observed(made, ledger))

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use billfold_core::capability::MethodKind;
+use billfold_core::error::Retry;
 use billfold_core::payment_method::Display;
 use billfold_core::provider::{
     CreateSession, Deletion, Echo, NextAction, ProviderMethod, ProviderMethodStatus, ProviderSession,
@@ -49,6 +51,8 @@ pub enum Trouble {
     LostBefore,
     /// The gateway acts, and the answer is lost.
     LostAfter,
+    /// The gateway does not act and asks to be left alone for so long.
+    SlowDown(Duration),
     /// The provider panics.
     Panic,
 }
@@ -74,6 +78,14 @@ pub(super) struct State {
     calls: Vec<String>,
     complete_on_create: Option<Instrument>,
     pub(super) ledger: Ledger,
+}
+
+impl State {
+    /// Whether a token is of no use any more.
+    pub(super) fn is_over(&self, token: &str) -> bool {
+        use ProviderMethodStatus as P;
+        matches!(self.tokens.get(token), Some(P::Revoked | P::Expired | P::Failed))
+    }
 }
 
 /// A gateway in memory.
@@ -202,6 +214,7 @@ impl ReferenceGateway {
         match self.begin(call)? {
             Trouble::Refuse => Some(Error::new(ErrorKind::GatewayRejected, "the gateway refused")),
             Trouble::LostBefore | Trouble::LostAfter => Some(outcome_unknown()),
+            Trouble::SlowDown(after) => Some(slow_down(after)),
             Trouble::Panic => panic!("ordered by the test"),
         }
     }
@@ -217,6 +230,7 @@ impl ReferenceGateway {
             None => effect(&mut self.state()),
             Some(Trouble::Refuse) => Err(Error::new(ErrorKind::GatewayRejected, "the gateway refused")),
             Some(Trouble::LostBefore) => Err(outcome_unknown()),
+            Some(Trouble::SlowDown(after)) => Err(slow_down(after)),
             Some(Trouble::LostAfter) => effect(&mut self.state()).and(Err(outcome_unknown())),
             Some(Trouble::Panic) => panic!("ordered by the test"),
         }
@@ -317,4 +331,9 @@ fn method(instrument: &Instrument, status: Option<ProviderMethodStatus>, echo: &
     method.fingerprint = instrument.fingerprint.clone().map(SecretString::from);
     method.echo = echo.clone();
     method
+}
+
+fn slow_down(after: Duration) -> Error {
+    Error::new(ErrorKind::GatewayRateLimited, "the gateway asks to slow down")
+        .with_retry(Retry::SameKey { after: Some(after) })
 }

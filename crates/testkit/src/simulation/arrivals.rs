@@ -4,7 +4,9 @@
 use billfold_core::audit::Actor;
 use billfold_core::capability::Usage;
 use billfold_core::name::TenantId;
-use billfold_core::provider::{CustomerProfile, ProviderMethodStatus, ProviderSessionStatus, ReturnRequest};
+use billfold_core::provider::{
+    CustomerProfile, ProviderMethodStatus, ProviderSessionStatus, RecurringTerms, ReturnRequest,
+};
 use billfold_core::store::Page;
 use billfold_core::{Billfold, CustomerSelector, Result, StartSession};
 use serde_json::json;
@@ -19,19 +21,23 @@ use crate::reference::Instrument;
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 
+/// What the payers of each merchant agree to.
+const USAGES: [[Usage; 2]; 2] =
+    [[Usage::UnscheduledMerchant, Usage::UnscheduledCustomer], [Usage::Recurring, Usage::OnSession]];
+
 /// Something that can happen, and how often in comparison with the others.
 type Happening = (usize, fn(&mut World));
 
-const HAPPENINGS: [Happening; 21] = [
+const HAPPENINGS: [Happening; 29] = [
     (16, World::start),
     (34, World::payer_acts),
     (16, World::deliver),
     (8, World::payer_returns),
     (18, World::worker_comes),
     (4, World::look),
-    (5, World::list),
+    (14, World::list),
     (3, World::choose_default),
-    (6, World::delete),
+    (8, World::delete),
     (4, World::cancel),
     (3, World::erase),
     (5, World::read_events),
@@ -42,8 +48,16 @@ const HAPPENINGS: [Happening; 21] = [
     (3, World::token_changes),
     (2, World::forger_comes),
     (2, World::session_ends_at_its_gateway),
-    (3, World::keys_change),
+    (5, World::keys_change),
     (1, World::restart_with_another_root),
+    (28, World::order_charge),
+    (7, World::repeat_order),
+    (14, World::change_charge),
+    (9, World::order_refund),
+    (8, World::payer_acts_on_charge),
+    (3, World::payer_returns_from_charge),
+    (9, World::charge_moves_at_its_gateway),
+    (6, World::forger_tells_of_charge),
 ];
 
 impl World {
@@ -62,7 +76,7 @@ impl World {
         }
     }
 
-    fn somebody(&self) -> (usize, usize, TenantId) {
+    pub(super) fn somebody(&self) -> (usize, usize, TenantId) {
         let merchant = self.scene.dice.below(self.merchants.len());
         let payer = self.scene.dice.below(self.merchants[merchant].payers.len());
         (merchant, payer, self.merchants[merchant].tenant.clone())
@@ -82,14 +96,18 @@ impl World {
             }
             _ => CustomerSelector::reference(format!("payer-{payer}"), profile),
         };
+        let usage = USAGES[merchant][payer];
         let mut request = StartSession::new(
             selector,
-            Usage::UnscheduledCustomer,
+            usage,
             "IDR".parse().unwrap(),
             "ID".parse().unwrap(),
             "https://shop.example/done".parse().unwrap(),
         );
         request.gateway = Some(account_name(account));
+        request.recurring = usage
+            .is_merchant_initiated()
+            .then(|| RecurringTerms { frequency_days: 1, ends_on: "2030-12-31".to_owned() });
         request.make_default = self.scene.dice.chance(300);
         self.begin(
             format!("start {tenant:?} payer {payer} at {account}"),
@@ -232,12 +250,18 @@ impl World {
 
     fn worker_comes(&mut self) {
         let limit = u32::try_from(self.scene.dice.between(1, 4)).unwrap_or(1);
-        match self.scene.dice.below(8) {
+        match self.scene.dice.below(10) {
             0..3 => self.work("process", move |billfold| async move { billfold.process(limit).await }),
             3 | 4 if self.scene.has(Flaw::SweeperNeverAsks) => {}
             3 | 4 => self.work("sweep", move |billfold| async move { billfold.reconcile(limit).await }),
             5 => self.work("recheck", move |billfold| async move { billfold.recheck_methods(limit).await }),
-            6 => self.work("remove", move |billfold| async move { billfold.remove_tokens(limit).await }),
+            6 | 7 => {
+                self.work(
+                    "sweep charges",
+                    move |billfold| async move { billfold.reconcile_charges(limit).await },
+                );
+            }
+            8 => self.work("remove", move |billfold| async move { billfold.remove_tokens(limit).await }),
             _ => {
                 self.work("erase on", move |billfold| async move { billfold.continue_erasures(limit).await });
             }

@@ -13,7 +13,10 @@
 //! - I12 nothing of one customer or tenant is another's
 //! - I13 no session stays open
 //! - I16 whoever is erased stays erased
+//! - I17 one order is at most one charge at its gateway, as it was ordered
+//! - I18 a charge is where its gateway is, with as much taken and given back
 
+mod charges;
 mod deliveries;
 mod erasures;
 mod events;
@@ -57,6 +60,7 @@ pub(super) async fn check(world: &World, files: Option<&Path>) {
     let evidence = Evidence { world, tenants, vault };
     sessions::check(&evidence);
     methods::check(&evidence).await;
+    charges::check(&evidence);
     erasures::check(&evidence);
     deliveries::check(&evidence).await;
     events::check(&evidence);

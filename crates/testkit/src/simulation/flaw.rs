@@ -39,11 +39,23 @@ pub enum Flaw {
     DoublesEvents,
     /// Erasures are not in the audit trail.
     ForgetsAudit,
+    /// A charge whose answer was lost is made once more.
+    ChargesAnew,
+    /// Whoever repeats a charge does not say that it is the same.
+    ForgetsIntents,
+    /// What a webhook tells of a charge is believed though nobody signed it.
+    BelievesHints,
+    /// A refund whose answer was lost is made once more.
+    RefundsTwice,
+    /// A charge whose answer was lost counts as declined.
+    SilenceIsDecline,
+    /// Another amount is charged than was asked for, and the answer does not show it.
+    MistakesAmounts,
 }
 
 impl Flaw {
     /// Every flaw.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 20] = [
         Self::AcknowledgesBeforeStoring,
         Self::LosesCommits,
         Self::IgnoresVersions,
@@ -58,6 +70,12 @@ impl Flaw {
         Self::DropsEvents,
         Self::DoublesEvents,
         Self::ForgetsAudit,
+        Self::ChargesAnew,
+        Self::ForgetsIntents,
+        Self::BelievesHints,
+        Self::RefundsTwice,
+        Self::SilenceIsDecline,
+        Self::MistakesAmounts,
     ];
 }
 

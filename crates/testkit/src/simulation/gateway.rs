@@ -1,13 +1,15 @@
 //! The gateways' side: reference gateways behind a line that fails, and their own books.
 
+mod charging;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use billfold_core::capability::Capabilities;
+use billfold_core::capability::{Capabilities, Trust};
 use billfold_core::clock::Timestamp;
 use billfold_core::provider::{
-    CallContext, CreateSession, Deletion, Echo, NextAction, ProviderMethod, ProviderSession,
+    CallContext, ChargeProvider, CreateSession, Deletion, Echo, NextAction, ProviderMethod, ProviderSession,
     ProviderSessionStatus, ReturnHint, ReturnRequest, SessionRef, TokenRef, TokenizationProvider,
     WebhookBatch, WebhookDelivery, WebhookRejection,
 };
@@ -39,6 +41,15 @@ pub(super) struct GatewaySession {
     pub(super) token: Option<String>,
 }
 
+/// What a gateway has to tell about a charge.
+#[derive(Debug)]
+pub(super) struct News {
+    pub(super) account: usize,
+    /// Our reference of the charge.
+    pub(super) about: String,
+    pub(super) body: String,
+}
+
 /// What all accounts know together. Nobody on Billfold's side reads it.
 #[derive(Debug, Default)]
 pub(super) struct Accounts(Mutex<Books>);
@@ -48,6 +59,10 @@ struct Books {
     sessions: Vec<GatewaySession>,
     deleted: BTreeSet<(usize, String)>,
     spoiled: BTreeSet<(usize, String)>,
+    /// What is to be told, and was not sent yet.
+    news: Vec<News>,
+    /// Charges whose customers were given the link to the page where they have to act.
+    linked_charges: BTreeSet<String>,
 }
 
 impl Accounts {
@@ -76,6 +91,23 @@ impl Accounts {
     /// The customer or the bank took a token back, or it never became usable.
     pub(super) fn spoil(&self, account: usize, token: &str) {
         lock(&self.0).spoiled.insert((account, token.to_owned()));
+    }
+
+    pub(super) fn tell(&self, news: News) {
+        lock(&self.0).news.push(news);
+    }
+
+    pub(super) fn take_news(&self) -> Vec<News> {
+        std::mem::take(&mut lock(&self.0).news)
+    }
+
+    /// The customer has the link to the page of a charge.
+    pub(super) fn link_charge(&self, reference: &str) {
+        lock(&self.0).linked_charges.insert(reference.to_owned());
+    }
+
+    pub(super) fn is_linked(&self, reference: &str) -> bool {
+        lock(&self.0).linked_charges.contains(reference)
     }
 
     pub(super) fn is_spoiled(&self, account: usize, token: &str) -> bool {
@@ -111,7 +143,10 @@ impl Account {
     pub(super) fn new(index: usize, scene: &Arc<Scene>) -> Arc<Self> {
         let gateway = Arc::new(ReferenceGateway::new());
         let secret = format!("CANARY-secret-{index}");
-        let inner = ReferenceProvider::new(gateway.clone(), &secret);
+        let trust = if Self::is_mute_at(index) { Trust::Signed } else { Trust::Hint };
+        let inner = ReferenceProvider::new(gateway.clone(), &secret)
+            .declaring(|capabilities| capabilities.webhook_trust = trust)
+            .charging_with(|abilities| abilities.lookup = index == 0);
         Arc::new(Self { index, gateway, inner, secret, scene: scene.clone() })
     }
 
@@ -248,7 +283,11 @@ impl TokenizationProvider for Account {
             delivery.headers.insert(SECRET_HEADER, self.secret.parse().unwrap());
             return self.inner.read_webhook(&delivery);
         }
-        self.inner.read_webhook(delivery)
+        let mut read = self.inner.read_webhook(delivery)?;
+        if self.scene.has(Flaw::BelievesHints) {
+            read.trust = Trust::Signed;
+        }
+        Ok(read)
     }
 
     async fn fetch_method(&self, cx: &CallContext, token: TokenRef) -> Result<ProviderMethod> {
@@ -264,5 +303,9 @@ impl TokenizationProvider for Account {
 
     async fn check(&self, cx: &CallContext) -> Result<()> {
         self.inner.check(cx).await
+    }
+
+    fn charging(&self) -> Option<&dyn ChargeProvider> {
+        Some(self)
     }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use billfold_core::id::{CustomerId, SessionId};
+use billfold_core::charge::{Charge, ChargeStatus, RefundStatus};
+use billfold_core::id::{ChargeId, CustomerId, SessionId};
 use billfold_core::session::{Session, SessionStatus};
 use billfold_core::store::{Changes, Commit, Store, StoreError, StoreResult, VaultPut, Write};
 use billfold_core::vault::VaultRecord;
@@ -20,16 +21,68 @@ pub(super) const CANARY: &[u8] = b"CANARY";
 
 /// What was written so far.
 #[derive(Debug, Default)]
-pub(super) struct Observer(Mutex<BTreeMap<SessionId, (CustomerId, SessionStatus)>>);
+pub(super) struct Observer(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    sessions: BTreeMap<SessionId, (CustomerId, SessionStatus)>,
+    charges: BTreeMap<ChargeId, Charge>,
+}
 
 impl Observer {
     /// Every session that was ever stored, with its customer and its last status.
     pub(super) fn sessions(&self) -> BTreeMap<SessionId, (CustomerId, SessionStatus)> {
-        lock(&self.0).clone()
+        lock(&self.0).sessions.clone()
+    }
+
+    /// Every charge that was ever stored, as it was stored last.
+    pub(super) fn charges(&self) -> BTreeMap<ChargeId, Charge> {
+        lock(&self.0).charges.clone()
+    }
+
+    /// Whom a charge of this id was of.
+    pub(super) fn payer(&self, charge: &str) -> Option<CustomerId> {
+        charge.parse().ok().and_then(|id| lock(&self.0).charges.get(&id).map(|charge| charge.customer_id))
+    }
+
+    fn look_at_charge(&self, charge: &Charge) -> Option<String> {
+        let before = lock(&self.0).charges.insert(charge.id, charge.clone())?;
+        let id = short(&charge.id.to_string());
+        let asked = |charge: &Charge| (charge.customer_id, charge.payment_method_id, charge.money);
+        if asked(&before) != asked(charge) {
+            return Some(format!("I12: {id} changed its customer, method or amount"));
+        }
+        if before.provider_reference.is_some() && before.provider_reference != charge.provider_reference {
+            return Some(format!("I12: {id} became another charge at its gateway"));
+        }
+        let allowed = match (before.status, charge.status) {
+            (from, to) if from == to => true,
+            // A success is real however late it is learnt, and a bank may take it back.
+            (_, ChargeStatus::Succeeded | ChargeStatus::Declined) => true,
+            (from, to) => {
+                !from.is_final()
+                    && to != ChargeStatus::Unknown
+                    && (from != ChargeStatus::Authorized || to.is_final())
+                    || (from, to) == (ChargeStatus::Processing, ChargeStatus::Unknown)
+            }
+        };
+        let over = |status: RefundStatus, after: RefundStatus| {
+            (status == RefundStatus::Succeeded && after != status)
+                || (status == RefundStatus::Failed && after.is_open())
+        };
+        let refunds = before.details.refunds.iter().any(|known| {
+            let now = charge.details.refunds.iter().find(|refund| refund.id == known.id);
+            now.is_none_or(|now| now.amount != known.amount || over(known.status, now.status))
+        });
+        if refunds {
+            return Some(format!("I6: a refund of {id} was over and is not any more"));
+        }
+        (!allowed)
+            .then(|| format!("I6: {id} went from {} to {}", before.status.as_str(), charge.status.as_str()))
     }
 
     fn look(&self, session: &Session) -> Option<String> {
-        let known = lock(&self.0).insert(session.id, (session.customer_id, session.status));
+        let known = lock(&self.0).sessions.insert(session.id, (session.customer_id, session.status));
         let (customer, before) = known?;
         let after = session.status;
         let late = after == SessionStatus::Completed;
@@ -53,6 +106,11 @@ impl Watch {
     fn look(&self, changes: &Changes) {
         for Write::Insert(session) | Write::Update(session) in &changes.sessions {
             if let Some(problem) = self.0.observer.look(session) {
+                self.0.problem(problem);
+            }
+        }
+        for Write::Insert(charge) | Write::Update(charge) in &changes.charges {
+            if let Some(problem) = self.0.observer.look_at_charge(charge) {
                 self.0.problem(problem);
             }
         }

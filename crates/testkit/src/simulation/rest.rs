@@ -53,6 +53,7 @@ impl World {
         self.processes = (0..self.processes.len()).map(|_| self.process()).collect();
         self.activate_tokens();
         self.remind_of_unknown_sessions().await;
+        self.finish_charges().await;
         self.let_time_pass().await;
         if self.is_unfinished().await {
             // What came late has all its times before it.
@@ -84,6 +85,7 @@ impl World {
             let unfinished = rows.deliveries.iter().any(|row| row.next_attempt_at.is_some())
                 || rows.sessions.values().any(|row| row.next_check_at.is_some())
                 || rows.methods.values().any(is_waited_for)
+                || rows.charges.values().any(|row| self.is_unfinished_charge(row))
                 || rows.erasures.iter().any(|row| row.next_attempt_at.is_some());
             if unfinished {
                 return true;
@@ -92,7 +94,7 @@ impl World {
         false
     }
 
-    fn expect<T>(&self, what: &str, outcome: Result<T>) -> Option<T> {
+    pub(super) fn expect<T>(&self, what: &str, outcome: Result<T>) -> Option<T> {
         outcome.inspect_err(|error| self.scene.problem(format!("I2: {what}: {}", error.log_line()))).ok()
     }
 
@@ -159,6 +161,7 @@ impl World {
             done += billfold.reconcile(MANY).await?;
         }
         done += billfold.recheck_methods(MANY).await?;
+        done += billfold.reconcile_charges(MANY).await?;
         done += billfold.remove_tokens(MANY).await?;
         Ok(done + billfold.continue_erasures(MANY).await?)
     }

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use billfold_core::audit::AuditEntry;
+use billfold_core::charge::Charge;
 use billfold_core::customer::Customer;
 use billfold_core::erasure::Erasure;
-use billfold_core::id::{CustomerId, PaymentMethodId, SessionId};
+use billfold_core::id::{ChargeId, CustomerId, PaymentMethodId, SessionId};
 use billfold_core::name::TenantId;
 use billfold_core::payment_method::{PaymentMethod, PaymentMethodStatus};
 use billfold_core::session::Session;
-use billfold_core::store::{Delivery, Event, KeyFilter, Page, RecordFilter, Store, StoreResult};
+use billfold_core::store::{
+    ChargeFilter, Delivery, Event, KeyFilter, Page, RecordFilter, Store, StoreResult,
+};
 use billfold_core::vault::{VaultKey, VaultRecord};
 
 const ALL: u32 = 100_000;
@@ -23,6 +26,7 @@ pub(super) struct TenantRows {
     pub(super) sessions: BTreeMap<SessionId, Session>,
     /// Deleted ones too, as far as a session names them.
     pub(super) methods: BTreeMap<PaymentMethodId, PaymentMethod>,
+    pub(super) charges: BTreeMap<ChargeId, Charge>,
     pub(super) deliveries: Vec<Delivery>,
     pub(super) events: Vec<Event>,
     pub(super) erasures: Vec<Erasure>,
@@ -51,11 +55,13 @@ impl TenantRows {
                 methods.insert(*id, method);
             }
         }
+        let charges = store.charges(tenant, ChargeFilter::default(), Page::first(ALL)).await?;
         Ok(Self {
             tenant: tenant.clone(),
             customers: customers.into_iter().map(|customer| (customer.id, customer)).collect(),
             sessions: sessions.into_iter().map(|session| (session.id, session)).collect(),
             methods,
+            charges: charges.into_iter().map(|charge| (charge.id, charge)).collect(),
             deliveries: store.deliveries(tenant, None, Page::first(ALL)).await?,
             events: store.events_after(tenant, 0, ALL).await?,
             erasures: store.erasures(tenant, Page::first(ALL)).await?,

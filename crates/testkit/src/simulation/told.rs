@@ -1,9 +1,9 @@
 //! What came of a use case, and what its caller has to know to make something of it.
 
 use billfold_core::EventView;
-use billfold_core::Result;
 use billfold_core::id::{PaymentMethodId, SessionId};
-use billfold_core::view::{PaymentMethodView, SessionView};
+use billfold_core::view::{ChargeView, PaymentMethodView, SessionView};
+use billfold_core::{Attempt, ErrorKind, Result};
 
 /// The end of a task.
 pub(super) enum Told {
@@ -21,6 +21,12 @@ pub(super) enum Told {
     Erased { merchant: usize, payer: usize, answer: Result<()> },
     /// The merchant read on in the events.
     Events { merchant: usize, after: i64, answer: Result<Vec<EventView>> },
+    /// A charge was ordered, with all that were made for it.
+    Charged { order: usize, answer: Result<(ChargeView, Vec<Attempt>)> },
+    /// Money was ordered to be given back.
+    Refunded { order: usize, answer: Result<ChargeView> },
+    /// A charge was looked at, captured or canceled.
+    Charge { answer: Result<ChargeView> },
     /// A webhook was answered.
     Webhook { number: usize, answer: Result<()> },
     /// Something else was done, so many times.
@@ -40,9 +46,44 @@ impl Told {
                 words(answer, |()| "ok".to_owned())
             }
             Self::Events { answer, .. } => words(answer, |events| format!("{} events", events.len())),
+            Self::Charged { answer, .. } => words(answer, |(view, _)| charge_words(view)),
+            Self::Refunded { answer, .. } | Self::Charge { answer } => words(answer, charge_words),
             Self::Worked { answer } => words(answer, |count| format!("{count} done")),
         }
     }
+}
+
+impl Told {
+    /// The kind of error that the caller was told, if it was one.
+    pub(super) fn error(&self) -> Option<ErrorKind> {
+        match self {
+            Self::Session { answer, .. } | Self::Looked { answer } | Self::Canceled { answer, .. } => {
+                kind(answer)
+            }
+            Self::Methods { answer, .. } => kind(answer),
+            Self::Deleted { answer, .. } | Self::Erased { answer, .. } | Self::Webhook { answer, .. } => {
+                kind(answer)
+            }
+            Self::Events { answer, .. } => kind(answer),
+            Self::Charged { answer, .. } => kind(answer),
+            Self::Refunded { answer, .. } | Self::Charge { answer } => kind(answer),
+            Self::Worked { answer } => kind(answer),
+        }
+    }
+}
+
+fn kind<T>(answer: &Result<T>) -> Option<ErrorKind> {
+    answer.as_ref().err().map(billfold_core::Error::kind)
+}
+
+fn charge_words(view: &ChargeView) -> String {
+    format!(
+        "{} is {}, {} taken, {} given back",
+        short(&view.id.to_string()),
+        view.status.as_str(),
+        view.captured_amount,
+        view.refunded_amount
+    )
 }
 
 fn words<T>(answer: &Result<T>, good: impl FnOnce(&T) -> String) -> String {

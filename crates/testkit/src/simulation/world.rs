@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use billfold_core::Billfold;
+use billfold_core::capability::Usage;
 use billfold_core::gateway::Gateway;
-use billfold_core::id::{CustomerId, PaymentMethodId, SessionId};
+use billfold_core::id::{ChargeId, CustomerId, PaymentMethodId, SessionId};
 use billfold_core::name::{GatewayName, TenantId};
 use billfold_core::schedule::Schedule;
 use billfold_core::session::SessionStatus;
 use billfold_core::settings::Mode;
 use billfold_core::store::Store;
 use billfold_core::vault::{KeyWrapper, Vault};
+use billfold_core::{Billfold, ErrorKind};
 
 use super::Flaw;
 use super::channel::Channel;
-use super::gateway::Account;
+use super::charges::{ChargeOrder, RefundOrder};
+use super::gateway::{Account, News};
 use super::keys::RootKey;
 use super::observer::Watch;
 use super::scene::Scene;
@@ -42,6 +44,10 @@ pub(super) struct Merchant {
     /// Sessions that it was told of.
     pub(super) sessions: Vec<SessionId>,
     pub(super) methods: Vec<PaymentMethodId>,
+    /// What the customers agreed to when they saved them.
+    pub(super) usages: BTreeMap<PaymentMethodId, Usage>,
+    /// Charges that it was told of.
+    pub(super) charges: Vec<ChargeId>,
     /// Methods of which it was told that they are deleted.
     pub(super) deleted: Vec<PaymentMethodId>,
     /// The events that it read: sequence number and id.
@@ -72,6 +78,9 @@ pub(super) struct World {
     pub(super) cards: BTreeMap<(usize, String), Vec<Instrument>>,
     /// Customers whose erasure was asked for.
     pub(super) erased: Vec<(usize, CustomerId)>,
+    /// What merchants ordered to be charged, and to be given back.
+    pub(super) orders: Vec<ChargeOrder>,
+    pub(super) refunds: Vec<RefundOrder>,
     /// How many things were numbered so far.
     pub(super) count: usize,
 }
@@ -90,6 +99,8 @@ impl World {
             payers: vec![None; PAYERS],
             sessions: Vec::new(),
             methods: Vec::new(),
+            usages: BTreeMap::new(),
+            charges: Vec::new(),
             deleted: Vec::new(),
             events: Vec::new(),
         };
@@ -105,6 +116,8 @@ impl World {
             channel: Channel::default(),
             cards: BTreeMap::new(),
             erased: Vec::new(),
+            orders: Vec::new(),
+            refunds: Vec::new(),
             count: 0,
             scene,
         };
@@ -195,6 +208,14 @@ impl World {
                 self.hear(*told);
             }
         }
+        self.send_news();
+    }
+
+    /// Sends what the gateways have to tell of charges.
+    pub(super) fn send_news(&mut self) {
+        for News { account, about, body } in self.scene.accounts.take_news() {
+            self.channel.send(&self.scene, account, Some(about), body);
+        }
     }
 
     /// Begins a use case in one of the processes.
@@ -216,6 +237,10 @@ impl World {
 
     /// What the outside makes of the end of a use case.
     pub(super) fn hear(&mut self, told: Told) {
+        if told.error() == Some(ErrorKind::Vault) {
+            self.scene
+                .problem(format!("I9: somebody was told that a value does not open: {}", told.summary()));
+        }
         match told {
             Told::Session { merchant, payer, answer: Ok(view) } => {
                 let merchant = &mut self.merchants[merchant];
@@ -229,7 +254,9 @@ impl World {
                 self.scene.accounts.link(&view.id.to_string());
             }
             Told::Methods { merchant, answer: Ok(methods) } => {
-                let known = &mut self.merchants[merchant].methods;
+                let merchant = &mut self.merchants[merchant];
+                merchant.usages.extend(methods.iter().map(|method| (method.id, method.usage)));
+                let known = &mut merchant.methods;
                 known.extend(methods.iter().map(|method| method.id));
                 known.sort_unstable();
                 known.dedup();
@@ -249,6 +276,9 @@ impl World {
                     merchant.events.extend(events.iter().map(|event| (event.sequence, event.id.to_string())));
                 }
             }
+            Told::Charged { order, answer } => self.hear_of_order(order, answer),
+            Told::Refunded { order, answer } => self.hear_of_refund(order, &answer),
+            Told::Charge { answer: Ok(view) } => self.hear_of_charge(&view),
             Told::Webhook { number, answer } => {
                 self.channel.answered(&self.scene, number, Some(&answer));
             }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use billfold_core::clock::Timestamp;
 use billfold_core::id::WebhookEndpointId;
 use billfold_core::outgoing::{
-    AttemptError, DisabledReason, EndpointDelivery, EndpointDeliveryState, PreviousSecret, WebhookEndpoint,
+    AttemptError, DeliveryAttempt, DisabledReason, EndpointDelivery, EndpointDeliveryState, PreviousSecret,
+    WebhookEndpoint,
 };
 use billfold_core::store::{Changes, Commit, Page, ReplayFilter, Store, Write};
 use futures::future::join_all;
@@ -95,6 +96,17 @@ async fn round_trip(store: Arc<dyn Store>) {
     sent.last_attempt_at = Some(NOW);
     sent.last_status = Some(599);
     sent.last_error = Some(AttemptError::ForbiddenAddress);
+    sent.history = [(Some(599), AttemptError::Status), (None, AttemptError::ForbiddenAddress)]
+        .into_iter()
+        .zip(1..)
+        .map(|((status, error), number)| DeliveryAttempt {
+            number,
+            at: NOW,
+            status,
+            error: Some(error),
+            duration_ms: u64::MAX,
+        })
+        .collect();
     sent.version = 2;
     apply(&*store, update(&sent)).await;
     assert_eq!(store.endpoint_delivery(&tenant(), sent.id).await.unwrap(), Some(sent.clone()));

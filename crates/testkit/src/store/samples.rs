@@ -197,7 +197,7 @@ pub(super) fn vault_record(key: &VaultKey, kind: &str, value: &str) -> VaultReco
         kind: kind.to_owned(),
         object: String::new(),
         key_id: key.id,
-        suite: Suite::Aes256Gcm,
+        suite: Suite::default(),
         fingerprint: fingerprint(value),
         sealed: Sealed::from_bytes(vec![9; 300]),
         masked: None,
@@ -341,6 +341,7 @@ pub(super) fn endpoint_delivery(
         created_at: NOW,
         updated_at: NOW,
         version: 1,
+        history: Vec::new(),
     }
 }
 

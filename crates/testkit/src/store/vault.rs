@@ -56,8 +56,10 @@ async fn come_back(store: Arc<dyn Store>) {
     full.metadata = [("k".to_owned(), "v'\"\\".to_owned()), ("é".to_owned(), String::new())].into();
     full.expires_at = Some(later(9));
     full.updated_at = later(3);
-    apply(&*store, values(vec![Write::Insert(empty.clone()), Write::Insert(full.clone())])).await;
-    for record in [&empty, &full] {
+    let first = VaultRecord { suite: Suite::Aes256Gcm, ..vault_record(&key, "card", "v-3") };
+    let records = [&empty, &full, &first];
+    apply(&*store, values(records.map(|record| Write::Insert(record.clone())).to_vec())).await;
+    for record in records {
         assert_eq!(store.vault_record(&tenant(), record.id).await.unwrap().as_ref(), Some(record));
         assert_eq!(store.vault_record(&other_tenant(), record.id).await.unwrap(), None);
         let VaultRecord { owner, kind, fingerprint, .. } = record;
@@ -328,10 +330,11 @@ async fn to_reseal(store: Arc<dyn Store>) {
         vault_record(&old, "card", "v-2"),
         vault_record(&burnt, "card", "v-3"),
         vault_record(&old, "x", "v"),
+        VaultRecord { suite: Suite::Aes256Gcm, ..vault_record(&key, "card", "v-8") },
         VaultRecord { suite: Suite::XChaCha20Poly1305, ..vault_record(&key, "card", "v-9") },
     ];
     apply(&*store, values(current.iter().chain(&superseded).cloned().map(Write::Insert).collect())).await;
-    for (filter, expected) in [(RecordFilter::All, 6), (RecordFilter::ToReseal(Suite::Aes256Gcm), 4)] {
+    for (filter, expected) in [(RecordFilter::All, 7), (RecordFilter::ToReseal(Suite::default()), 5)] {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
             let page = store.vault_records_all(&filter, after, 2).await.unwrap();

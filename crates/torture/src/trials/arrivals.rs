@@ -46,7 +46,7 @@ pub(super) async fn duplicates(plan: Plan, backend: Backend) -> anyhow::Result<V
     // What the gateway itself still holds comes as well, as one more.
     here.control().set_channel(Channel::default());
     here.control().release();
-    let found = at_rest(&here, &people.intents()).await?;
+    let found = at_rest(&here, &people.notes()).await?;
     ensure!(found.saved == count as usize, "{} methods of {count}", found.saved);
     let sent = sent.into_inner();
     Ok(Verdict::Held(format!("{} events, {sent} deliveries, {}", held.len(), found.told())))
@@ -92,6 +92,7 @@ fn orders(count: usize) -> Vec<Vec<Happening>> {
 
 /// A session that was completed, and what happens to it.
 struct Story {
+    intent: usize,
     order: Vec<Happening>,
     of_session: Option<WireWebhook>,
     of_token: Option<WireWebhook>,
@@ -105,7 +106,7 @@ async fn play(here: &Installation, people: &People, story: Story) -> anyhow::Res
             Happening::SessionWebhook | Happening::SessionWebhookAgain => &story.of_session,
             Happening::TokenWebhook | Happening::TokenWebhookAgain => &story.of_token,
             Happening::Return => {
-                people.come_back(&story.back).await;
+                people.come_back(story.intent, &story.back).await;
                 continue;
             }
             Happening::Question => {
@@ -131,7 +132,7 @@ pub(super) async fn orders_of_all(plan: Plan, backend: Backend) -> anyhow::Resul
     let mut ready = Vec::new();
     for (intent, session) in open_sessions(&people, count, plan.seed).await? {
         let back = people.save(intent, &session).await?.unwrap_or_default();
-        ready.push((session, back));
+        ready.push((intent, session, back));
     }
     let deliveries = here.control().deliveries();
     let of = |session: &Value, event: &str| {
@@ -143,10 +144,10 @@ pub(super) async fn orders_of_all(plan: Plan, backend: Backend) -> anyhow::Resul
         found.map(|delivery| here.control().wire(delivery, None))
     };
     let mut plays = Vec::new();
-    for (order, (session, back)) in all.into_iter().zip(ready) {
+    for (order, (intent, session, back)) in all.into_iter().zip(ready) {
         let (of_session, of_token) = (of(&session, "payment_session"), of(&session, "payment_token"));
         let question = format!("/v1/sessions/{}", text(&session, "id")?);
-        plays.push(play(&here, &people, Story { order, of_session, of_token, back, question }));
+        plays.push(play(&here, &people, Story { intent, order, of_session, of_token, back, question }));
     }
     let mut plays = stream::iter(plays).buffer_unordered(4);
     while let Some(played) = plays.next().await {
@@ -156,7 +157,7 @@ pub(super) async fn orders_of_all(plan: Plan, backend: Backend) -> anyhow::Resul
     // They were all sent by us: the gateway's own are lost.
     here.control().set_channel(Channel::default());
     here.control().release();
-    let found = at_rest(&here, &people.intents()).await?;
+    let found = at_rest(&here, &people.notes()).await?;
     ensure!(found.saved == count as usize, "{} methods of {count}", found.saved);
     Ok(Verdict::Held(format!("{count} orders, {}", found.told())))
 }
@@ -168,7 +169,7 @@ pub(super) async fn early(plan: Plan, backend: Backend) -> anyhow::Result<Verdic
     here.control().complete_on_create(true);
     let count = plan.count(100, 1000);
     open_sessions(&people, count, plan.seed).await?;
-    let found = at_rest(&here, &people.intents()).await?;
+    let found = at_rest(&here, &people.notes()).await?;
     ensure!(found.saved == count as usize, "{} methods of {count}", found.saved);
     Ok(Verdict::Held(found.told()))
 }
@@ -182,7 +183,7 @@ pub(super) async fn lost(plan: Plan, backend: Backend) -> anyhow::Result<Verdict
     for (intent, session) in open_sessions(&people, count, plan.seed).await? {
         people.save(intent, &session).await?;
     }
-    let found = at_rest(&here, &people.intents()).await?;
+    let found = at_rest(&here, &people.notes()).await?;
     ensure!(found.saved == count as usize, "{} methods of {count}", found.saved);
     let swept = found.settled.get("sweep").copied().unwrap_or(0);
     ensure!(swept == count as usize, "the sweep found {swept} of {count}");

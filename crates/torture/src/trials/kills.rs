@@ -8,7 +8,8 @@ use tokio::time::sleep;
 
 use crate::books::at_rest;
 use crate::installation::{Installation, Options};
-use crate::load::{Intent, Load};
+use crate::load::Load;
+use crate::notes::Notes;
 use crate::trial::{Backend, Plan, Verdict};
 
 /// One server under load, killed again and again.
@@ -23,7 +24,7 @@ pub(super) async fn kill(plan: Plan, backend: Backend) -> anyhow::Result<Verdict
         here.up(0).await?;
     }
     let found = at_rest(&here, &all_wanted(plan, load).await?).await?;
-    Ok(Verdict::Held(format!("{kills} kills, {}", found.told())))
+    Ok(Verdict::Held(format!("{kills} kills, {}, {} seen completed", found.told(), found.seen_completed)))
 }
 
 /// Two servers share a database; one or the other dies, and the one that stays does all the work. In the end one of
@@ -49,10 +50,10 @@ pub(super) async fn two_servers(plan: Plan, backend: Backend) -> anyhow::Result<
         }
     }
     let found = at_rest(&here, &all_wanted(plan, load).await?).await?;
-    Ok(Verdict::Held(format!("{kills} kills, {}", found.told())))
+    Ok(Verdict::Held(format!("{kills} kills, {}, {} seen completed", found.told(), found.seen_completed)))
 }
 
 /// What was wanted; in the full tier everybody gets an answer first, which takes as long as a dead request's lease.
-async fn all_wanted(plan: Plan, load: Load) -> anyhow::Result<Vec<Intent>> {
+async fn all_wanted(plan: Plan, load: Load) -> anyhow::Result<Notes> {
     if plan.quick { load.end().await } else { load.end_and_ask_again().await }
 }

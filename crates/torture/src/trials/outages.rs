@@ -96,7 +96,7 @@ pub(super) async fn stall(plan: Plan, backend: Backend) -> anyhow::Result<Verdic
     ensure!(slowest < GATEWAY_WAITS, "an answer took {slowest:?}");
     here.control().set_channel(Channel::default());
     here.control().release();
-    let found = at_rest(&here, &people.intents()).await?;
+    let found = at_rest(&here, &people.notes()).await?;
     ensure!(found.saved == count as usize, "{} methods of {count}", found.saved);
     let (pause, slowest) = (pause.as_secs(), slowest.as_millis());
     Ok(Verdict::Held(format!(

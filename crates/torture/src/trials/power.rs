@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use diesel::connection::SimpleConnection as _;
@@ -19,13 +19,17 @@ use tokio::time::sleep;
 use super::is_root;
 use crate::books::at_rest;
 use crate::installation::{Installation, Options};
-use crate::load::{Intent, Load};
+use crate::load::Load;
+use crate::notes::Intent;
 use crate::postgres::{Cluster, succeed};
 use crate::trial::{Backend, Plan, Verdict};
 
 /// `EXT4_IOC_SHUTDOWN` with `NOLOGFLUSH`; spoken by perl, for this program has no unsafe code.
 const SHUTDOWN: &str =
     "open(F, '<', $ARGV[0]) or die; my $how = pack('L', 2); ioctl(F, 0x8004587d, $how) or die \"$!\"";
+
+/// How long killed processes may take to let go of a file system.
+const ENDED: Duration = Duration::from_secs(30);
 
 /// A file system whose power can fail.
 struct Rig {
@@ -54,9 +58,13 @@ impl Rig {
         succeed(Command::new("perl").args(["-e", SHUTDOWN]).arg(&self.mount))
     }
 
-    /// After the cut: what used the file system must have ended.
-    fn restore(&self) -> anyhow::Result<()> {
-        succeed(Command::new("umount").arg(&self.mount))?;
+    /// After the cut: what used the file system must end, which a killed process does in its own time.
+    async fn restore(&self) -> anyhow::Result<()> {
+        let began = Instant::now();
+        while let Err(error) = succeed(Command::new("umount").arg(&self.mount)) {
+            ensure!(began.elapsed() < ENDED, "{error:#}");
+            sleep(Duration::from_millis(50)).await;
+        }
         self.mount()
     }
 }
@@ -103,8 +111,8 @@ pub(super) async fn cut(plan: Plan, backend: Backend) -> anyhow::Result<Verdict>
             cluster.die();
         }
         rig.cut()?;
-        let promised = promised(&load.people.intents());
-        rig.restore()?;
+        let promised = promised(&load.people.notes().intents);
+        rig.restore().await?;
         if let Some(cluster) = &own {
             cluster.up_after_death()?;
         }
@@ -147,7 +155,7 @@ pub(super) async fn control(plan: Plan, _: Backend) -> anyhow::Result<Verdict> {
         let file = rig.mount.join(format!("{cut}.db"));
         let rows = write_without_flushing(&file)?;
         rig.cut()?;
-        rig.restore()?;
+        rig.restore().await?;
         written += rows;
         lost += rows - count(&file).unwrap_or(0);
     }

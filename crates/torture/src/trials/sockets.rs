@@ -128,7 +128,7 @@ pub(super) async fn slow(plan: Plan, backend: Backend) -> anyhow::Result<Verdict
     waits.sort();
     let p99 = waits.get(waits.len() * 99 / 100).or(waits.last()).copied().unwrap_or_default();
     ensure!(p99 < GOOD, "a good client waited {p99:?}");
-    at_rest(&here, &people.intents()).await?;
+    at_rest(&here, &people.notes()).await?;
     Ok(Verdict::Held(format!(
         "{count} sockets, the last closed after {} s, good client p99 {} ms",
         gone.as_secs(),

@@ -66,7 +66,7 @@ pub(super) async fn faults(plan: Plan, backend: Backend) -> anyhow::Result<Verdi
     here.control().set_channel(Channel::default());
     sleep(Duration::from_secs(1)).await;
     here.control().clear_faults();
-    let found = at_rest(&here, &people.intents()).await?;
+    let found = at_rest(&here, &people.notes()).await?;
     Ok(Verdict::Held(format!("{asked} faults, slowest request {} ms, {}", slowest.as_millis(), found.told())))
 }
 

@@ -45,7 +45,7 @@ impl Billfold {
         let cx = gateway.context(self.clock(), key);
         let named = self.charge_ref(&charge).await?;
         let captured = charging(gateway)?.capture_charge(&cx, named, money);
-        match gateway.guard("capture_charge", captured).await {
+        match self.call(gateway, "capture_charge", captured).await {
             Ok(observed) => {
                 let settled = self.settle_charge(gateway, charge, &observed, Via::Create).await?;
                 self.charge_view(&settled).await
@@ -134,7 +134,7 @@ impl Billfold {
         }
         let cx = gateway.context(self.clock(), format!("{}-cancel", charge.id));
         let named = self.charge_ref(&charge).await?;
-        let observed = gateway.guard("cancel_charge", charging.cancel_charge(&cx, named)).await?;
+        let observed = self.call(gateway, "cancel_charge", charging.cancel_charge(&cx, named)).await?;
         let settled = self.settle_charge(gateway, charge, &observed, Via::Cancel).await?;
         self.canceled_charge(&settled).await
     }
@@ -162,18 +162,17 @@ impl Billfold {
             Some(intent) => intent.id(),
             None => RefundId::generate(self.now(), self.entropy().as_ref())?,
         };
-        let before = self.visible_charge(tenant, id).await?;
-        if before.details.refunds.iter().any(|known| known.id == refund) {
-            return self.charge_view(&before).await;
-        }
-        let (charge, refund) = self.begin_refund(tenant, id, refund, &request).await?;
+        let (charge, refund) = match self.begin_refund(tenant, id, refund, &request).await? {
+            (charge, Some(refund)) => (charge, refund),
+            (before, None) => return self.charge_view(&before).await,
+        };
         let gateway = self.gateway_of(tenant, &charge.gateway)?;
         let cx = gateway.context(self.clock(), refund.id.to_string());
         let named = self.charge_ref(&charge).await?;
         let money = Money { amount: refund.amount, currency: charge.money.currency };
         let create = CreateRefund::new(named, refund.id.to_string(), money, refund.reason);
         let asked = charging(gateway)?.refund_charge(&cx, create);
-        let settled = match gateway.guard("refund_charge", asked).await {
+        let settled = match self.call(gateway, "refund_charge", asked).await {
             Ok(observed) => self.settle_refund(charge, refund.id, &observed, Via::Create).await?,
             Err(error) if nothing_happened(&error).is_some() => {
                 let mut failed = ProviderRefund::new("", RefundStatus::Failed);
@@ -187,15 +186,19 @@ impl Billfold {
         self.charge_view(&settled).await
     }
 
+    /// Notes a refund, unless another attempt at the same request did: then there is none to ask for.
     async fn begin_refund(
         &self,
         tenant: &TenantId,
         id: ChargeId,
         refund: RefundId,
         request: &StartRefund,
-    ) -> Result<(Charge, Refund)> {
+    ) -> Result<(Charge, Option<Refund>)> {
         for _ in 0..MAX_ROUNDS {
             let mut charge = self.visible_charge(tenant, id).await?;
+            if charge.details.refunds.iter().any(|known| known.id == refund) {
+                return Ok((charge, None));
+            }
             let gateway = self.gateway_of(tenant, &charge.gateway)?;
             let (name, abilities) = (&gateway.capabilities().name, charging(gateway)?.abilities());
             if !abilities.refunds {
@@ -234,7 +237,7 @@ impl Billfold {
             charge.next_check_at = self.schedule().next_charge_check(&charge, now);
             let changes = Changes { charges: vec![Write::Update(charge.clone())], ..Changes::default() };
             if self.store().commit(changes).await? == Commit::Applied {
-                return Ok((charge, refund));
+                return Ok((charge, Some(refund)));
             }
         }
         Err(contended())

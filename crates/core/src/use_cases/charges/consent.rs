@@ -8,7 +8,7 @@ use url::Url;
 use super::{StartCharge, charging};
 use crate::billfold::Billfold;
 use crate::capability::Usage;
-use crate::charge::{CaptureMode, ChargeReason, ChargeStatus, Initiator};
+use crate::charge::{CaptureMode, Charge, ChargeReason, ChargeStatus, Initiator};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::gateway::Gateway;
@@ -133,10 +133,12 @@ impl Billfold {
             );
             return Err(Error::conflict(message));
         }
-        let before = recent.iter().find(|charge| {
+        let counts = |charge: &&Charge| {
             let over = matches!(charge.status, ChargeStatus::Declined | ChargeStatus::Canceled);
             charge.details.initiator == Initiator::Merchant && !over
-        });
+        };
+        // Not the newest by id: the id of a request that was repeated tells when it was made first.
+        let before = recent.iter().filter(counts).max_by_key(|charge| charge.created_at);
         if let Some(before) = before {
             let next = before.created_at.plus(DAY * terms.frequency_days);
             if next > now {

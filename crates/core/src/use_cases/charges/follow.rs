@@ -16,7 +16,7 @@ use crate::provider::{
 };
 use crate::session::Via;
 use crate::store::{Changes, Commit, Write};
-use crate::use_cases::{returns, side_by_side};
+use crate::use_cases::returns;
 
 impl Billfold {
     /// Asks about up to `limit` charges that are due and settles the answers; says how many there were.
@@ -24,7 +24,7 @@ impl Billfold {
         let now = self.now();
         let claimed = self.store().claim_charges(now, now.plus(self.schedule().lease), limit).await?;
         let count = claimed.len();
-        let work = claimed.into_iter().map(|charge| {
+        let work = |charge: Charge| {
             async move {
                 let id = charge.id;
                 if let Err(error) = self.sweep_charge(charge).await {
@@ -33,8 +33,8 @@ impl Billfold {
                 Ok(())
             }
             .boxed()
-        });
-        side_by_side(self.schedule().at_once, work.collect()).await?;
+        };
+        self.within_budgets(claimed, work).await?;
         Ok(count)
     }
 
@@ -45,6 +45,10 @@ impl Billfold {
             Err(error) => Err(error),
         };
         let mut charge = self.reload_charge(&charge).await?;
+        let limited = asked.as_ref().is_err_and(|error| error.kind() == ErrorKind::GatewayRateLimited);
+        if limited && charge.is_open() {
+            return self.put_off_as_asked(charge).await;
+        }
         charge.next_check_at = self.schedule().next_charge_check(&charge, self.now());
         charge.version += 1;
         // Stale means that something happened meanwhile, which set its own next check.
@@ -65,7 +69,7 @@ impl Billfold {
         named.evidence = evidence;
         let cx = gateway.context(self.clock(), charge.id.to_string());
         let fetch = charging.fetch_charge(&cx, named.clone());
-        let settled = match gateway.guard("fetch_charge", fetch).await? {
+        let settled = match self.call(gateway, "fetch_charge", fetch).await? {
             Lookup::Found(observed) => {
                 let echoed = observed.echo.reference.as_deref() == Some(&charge.id.to_string());
                 if charge.provider_reference.is_none() && !echoed {
@@ -117,7 +121,7 @@ impl Billfold {
             named.reference.clone_from(&refund.provider_reference);
             let cx = gateway.context(self.clock(), refund.id.to_string());
             let fetch = charging.fetch_refund(&cx, named);
-            let observed = match gateway.guard("fetch_refund", fetch).await? {
+            let observed = match self.call(gateway, "fetch_refund", fetch).await? {
                 Lookup::Found(observed) => observed,
                 Lookup::Missing
                     if self.now().since(refund.created_at) >= self.schedule().charge_lost_after =>
@@ -170,7 +174,7 @@ impl Billfold {
             charge.provider_reference = None;
             let cx = gateway.context(self.clock(), charge.id.to_string());
             let fetch = charging(gateway)?.fetch_charge(&cx, named);
-            if let Lookup::Found(observed) = gateway.guard("fetch_charge", fetch).await?
+            if let Lookup::Found(observed) = self.call(gateway, "fetch_charge", fetch).await?
                 && observed.echo.reference.as_deref() == Some(&charge.id.to_string())
             {
                 self.settle_charge(gateway, charge, &observed, Via::Webhook).await?;

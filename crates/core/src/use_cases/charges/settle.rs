@@ -2,8 +2,9 @@
 //! return, webhook and sweep all end here; each commit compares and sets, so the loser of a race finds nothing left
 //! to do.
 
-use super::{MAX_ROUNDS, contended};
+use super::{MAX_ROUNDS, charging, contended};
 use crate::billfold::Billfold;
+use crate::charge::decline::kept_code;
 use crate::charge::state::transition;
 use crate::charge::{Charge, ChargeStatus, Decline, DeclineClass, RefundStatus};
 use crate::error::{Error, ErrorKind, Result};
@@ -11,7 +12,7 @@ use crate::gateway::Gateway;
 use crate::id::RefundId;
 use crate::money::Money;
 use crate::payment_method::{PaymentMethod, PaymentMethodStatus};
-use crate::provider::{ProviderCharge, ProviderChargeStatus, ProviderRefund};
+use crate::provider::{Lookup, ProviderCharge, ProviderChargeStatus, ProviderRefund};
 use crate::session::Via;
 use crate::store::{Changes, Commit, Write};
 use crate::use_cases::start::stored_next;
@@ -32,7 +33,9 @@ impl Billfold {
         if let Some(problem) = self.contradiction(&charge, observed).await? {
             return Err(self.charge_incident(charge, problem).await?);
         }
+        let mut newer = None;
         for _ in 0..MAX_ROUNDS {
+            let observed = newer.as_ref().unwrap_or(observed);
             let next = transition(charge.status, observed.status);
             let learnt = learns(&charge, observed);
             if next.is_none() && !learnt {
@@ -47,8 +50,25 @@ impl Billfold {
             }
             self.vault().forget(&charge.tenant, &charge.customer_id.to_string());
             charge = self.reload_charge(&charge).await?;
+            // The row has moved on since the gateway gave its answer. One that would reopen what is over now may be
+            // older than what ended it, such as the success that a bank took back meanwhile.
+            if charge.status.is_final() && transition(charge.status, observed.status).is_some() {
+                match self.ask_anew(gateway, &charge).await {
+                    Ok(Lookup::Found(said)) if self.contradiction(&charge, &said).await?.is_none() => {
+                        newer = Some(said);
+                    }
+                    Ok(Lookup::CannotTell) => {}
+                    _ => return Ok(charge),
+                }
+            }
         }
         Err(contended())
+    }
+
+    async fn ask_anew(&self, gateway: &Gateway, charge: &Charge) -> Result<Lookup<ProviderCharge>> {
+        let named = self.charge_ref(charge).await?;
+        let cx = gateway.context(self.clock(), charge.id.to_string());
+        self.call(gateway, "fetch_charge", charging(gateway)?.fetch_charge(&cx, named)).await
     }
 
     async fn charge_settlement(
@@ -92,8 +112,9 @@ impl Billfold {
             ChargeStatus::Declined => {
                 settled.details.captured = 0;
                 settled.details.capturing = None;
-                let decline = observed.decline.clone();
-                settled.details.decline = decline.or(Some(Decline::new(DeclineClass::DoNotRetry, None)));
+                let unsaid = || Decline::new(DeclineClass::DoNotRetry, None);
+                let Decline { class, code } = observed.decline.clone().unwrap_or_else(unsaid);
+                settled.details.decline = Some(Decline::new(class, code));
             }
             ChargeStatus::Canceled => settled.details.capturing = None,
             _ => {}
@@ -206,7 +227,7 @@ impl Billfold {
             let now = self.now();
             if moves {
                 refund.status = observed.status;
-                refund.code.clone_from(&observed.code);
+                refund.code = kept_code(observed.code.clone());
                 refund.updated_at = now;
             }
             let status = refund.status;

@@ -1,7 +1,8 @@
-//! The ways a value can be encrypted. A suite is one AEAD; derivation, commitment, padding and layout are the
-//! same for all of them and live in the parent module.
+//! The ways a value can be encrypted. A suite is one AEAD and one HKDF; labels, commitment, padding and layout are
+//! the same for all of them and live in the parent module.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::hkdf::{self, HKDF_SHA256, HKDF_SHA512};
 use chacha20poly1305::aead::AeadInOut;
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 use serde::{Deserialize, Serialize};
@@ -9,30 +10,34 @@ use zeroize::Zeroizing;
 
 use super::SealError;
 
-/// How a value is encrypted. Every suite derives a key per value by HKDF-SHA-512 and commits to it; what a
-/// blob was sealed with is written in it, so values of both suites live side by side.
+/// How a value is encrypted. Every suite derives a key per value by HKDF and commits to it; what a blob was sealed
+/// with is written in it, so values of all suites live side by side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Suite {
-    /// AES-256-GCM: the fastest where the processor has AES instructions.
-    #[default]
+    /// AES-256-GCM, keys by HKDF-SHA-512.
     #[serde(rename = "aes-256-gcm")]
     Aes256Gcm,
-    /// XChaCha20-Poly1305: fast and constant-time everywhere.
+    /// XChaCha20-Poly1305, keys by HKDF-SHA-512: constant-time everywhere.
     #[serde(rename = "xchacha20-poly1305")]
     XChaCha20Poly1305,
+    /// AES-256-GCM, keys by HKDF-SHA-256: the fastest where the processor has instructions for AES and SHA-256.
+    #[default]
+    #[serde(rename = "aes-256-gcm-sha256")]
+    Aes256GcmSha256,
 }
 
 pub(super) const TAG: usize = 16;
 
 impl Suite {
-    /// Every suite.
-    pub const ALL: [Self; 2] = [Self::Aes256Gcm, Self::XChaCha20Poly1305];
+    /// Every suite, by number.
+    pub const ALL: [Self; 3] = [Self::Aes256Gcm, Self::XChaCha20Poly1305, Self::Aes256GcmSha256];
 
     /// The name in the configuration.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Aes256Gcm => "aes-256-gcm",
             Self::XChaCha20Poly1305 => "xchacha20-poly1305",
+            Self::Aes256GcmSha256 => "aes-256-gcm-sha256",
         }
     }
 
@@ -56,6 +61,7 @@ impl Suite {
         match self {
             Self::Aes256Gcm => [0, 1],
             Self::XChaCha20Poly1305 => [0, 2],
+            Self::Aes256GcmSha256 => [0, 3],
         }
     }
 
@@ -65,8 +71,16 @@ impl Suite {
 
     pub(super) const fn nonce_len(self) -> usize {
         match self {
-            Self::Aes256Gcm => 12,
+            Self::Aes256Gcm | Self::Aes256GcmSha256 => 12,
             Self::XChaCha20Poly1305 => 24,
+        }
+    }
+
+    /// What derives record key and commitment.
+    pub(super) fn hkdf(self) -> hkdf::Algorithm {
+        match self {
+            Self::Aes256Gcm | Self::XChaCha20Poly1305 => HKDF_SHA512,
+            Self::Aes256GcmSha256 => HKDF_SHA256,
         }
     }
 
@@ -79,7 +93,7 @@ impl Suite {
         body: &mut [u8],
     ) -> Result<[u8; TAG], SealError> {
         match self {
-            Self::Aes256Gcm => {
+            Self::Aes256Gcm | Self::Aes256GcmSha256 => {
                 let tag = aes(key)?.seal_in_place_separate_tag(once(nonce)?, Aad::from(associated), body);
                 tag.map_err(|_| SealError)?.as_ref().try_into().map_err(|_| SealError)
             }
@@ -102,7 +116,7 @@ impl Suite {
         tag: &[u8; TAG],
     ) -> Result<Zeroizing<Vec<u8>>, SealError> {
         match self {
-            Self::Aes256Gcm => {
+            Self::Aes256Gcm | Self::Aes256GcmSha256 => {
                 let mut body = Zeroizing::new(vec![0; ciphertext.len()]);
                 aes(key)?
                     .open_separate_gather(once(nonce)?, Aad::from(associated), ciphertext, tag, &mut body)

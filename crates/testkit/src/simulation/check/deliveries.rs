@@ -48,9 +48,13 @@ pub(super) async fn check(evidence: &Evidence<'_>) {
 
 /// The bodies that were about an erased customer are erased with them.
 fn is_kept(evidence: &Evidence<'_>, about: Option<&String>) -> bool {
-    let seen = evidence.world.scene.observer.sessions();
-    let customer = about.and_then(|id| id.parse().ok()).and_then(|id| seen.get(&id));
-    customer.is_none_or(|(customer, _)| evidence.tenants.iter().any(|rows| rows.is_live(*customer)))
+    let observer = &evidence.world.scene.observer;
+    let seen = observer.sessions();
+    let customer = about.and_then(|id| match id.parse() {
+        Ok(session) => seen.get(&session).map(|(customer, _)| *customer),
+        Err(_) => observer.payer(id),
+    });
+    customer.is_none_or(|customer| evidence.tenants.iter().any(|rows| rows.is_live(customer)))
 }
 
 async fn body_of(evidence: &Evidence<'_>, delivery: &Delivery) -> Option<String> {

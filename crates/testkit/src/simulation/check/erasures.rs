@@ -58,12 +58,17 @@ fn nothing_is_left(evidence: &Evidence<'_>, rows: &TenantRows, customer: Custome
     if rows.methods.values().any(|method| method.customer_id == customer) {
         mine("methods");
     }
+    if rows.charges.values().any(|charge| charge.customer_id == customer) {
+        mine("charges");
+    }
     if rows.deliveries.iter().any(|delivery| delivery.customer_id == Some(customer)) {
         mine("webhooks");
     }
     let sessions = evidence.world.scene.observer.sessions();
     let about = |object: &str| {
-        object == owner || sessions.iter().any(|(id, (of, _))| *of == customer && id.to_string() == object)
+        object == owner
+            || evidence.world.scene.observer.payer(object) == Some(customer)
+            || sessions.iter().any(|(id, (of, _))| *of == customer && id.to_string() == object)
     };
     if rows
         .events

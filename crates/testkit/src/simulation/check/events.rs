@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use billfold_core::charge::ChargeStatus;
 use billfold_core::payment_method::PaymentMethodStatus;
 use billfold_core::session::SessionStatus;
 
@@ -29,6 +30,7 @@ pub(super) fn check(evidence: &Evidence<'_>) {
         }
         sessions(evidence, rows, &by_object);
         methods(evidence, rows, &by_object);
+        charges(evidence, rows, &by_object);
     }
 }
 
@@ -63,6 +65,32 @@ fn methods(evidence: &Evidence<'_>, rows: &TenantRows, told: &BTreeMap<&str, Vec
         if !right {
             let id = short(&method.id.to_string());
             evidence.problem(format!("I7: {id} is {}; told was {names:?}", method.status.as_str()));
+        }
+    }
+}
+
+/// Every step of a charge's way that its merchant is to learn of, once and in its order.
+fn charges(evidence: &Evidence<'_>, rows: &TenantRows, told: &BTreeMap<&str, Vec<&str>>) {
+    for charge in rows.charges.values() {
+        let names = told.get(charge.id.to_string().as_str()).cloned().unwrap_or_default();
+        let silent = ["capturing", "capture_failed", "refund_processing", "refund_unknown"];
+        let steps =
+            charge.details.timeline.iter().skip(1).filter(|step| !silent.contains(&step.what.as_str()));
+        let expected: Vec<String> = steps
+            .map(|step| match step.what.as_str() {
+                "incident" => "charge.needs_attention".to_owned(),
+                what => format!("charge.{what}"),
+            })
+            .collect();
+        if names != expected {
+            let id = short(&charge.id.to_string());
+            evidence.problem(format!("I7: {id} went by {expected:?}; told was {names:?}"));
+        }
+        let states = charge.details.timeline.iter().rev().map(|step| step.what.as_str());
+        let mut states = states.filter(|what| ChargeStatus::ALL.iter().any(|one| one.as_str() == *what));
+        if states.next() != Some(charge.status.as_str()) {
+            let id = short(&charge.id.to_string());
+            evidence.problem(format!("I7: {id} is {}, and its way is not", charge.status.as_str()));
         }
     }
 }

@@ -222,7 +222,8 @@ fn other_contexts(format: &Format<'_>, suite: Suite, _: &Counts) -> Report {
     report
 }
 
-/// Any other version, suite or flags; one suite called the other, with a nonce that fits.
+/// Any other version, suite or flags; one suite called another, with a nonce that fits, under its own commitment
+/// and under the one that the other suite has for the same key and salt.
 fn header_edits(format: &Format<'_>, suite: Suite, counts: &Counts) -> Report {
     let (mut report, mut dice) = (Report::new(), Dice::new());
     let sample = Sample::new(format, suite, &mut dice);
@@ -248,8 +249,20 @@ fn header_edits(format: &Format<'_>, suite: Suite, counts: &Counts) -> Report {
         for filling in [0, 0xff] {
             let mut fitted = nonce.to_vec();
             fitted.resize(nonce_len(other), filling);
-            let relabelled = [&head[..4], &number(other), &head[6..], &fitted, body].concat();
-            report.expect(!sample.opens(format, &relabelled), || format!("opens as {}", other.as_str()));
+            let recipe = Recipe {
+                suite: other,
+                key_id: head[8..24].try_into().unwrap(),
+                key: sample.key.expose(),
+                salt: &head[24..56],
+                nonce: &fitted,
+                context: &sample.context,
+            };
+            let (_, fitting) = recipe.derive(None);
+            for commitment in [&head[56..], &fitting] {
+                let relabelled =
+                    [&head[..4], &number(other), &head[6..56], commitment, &fitted, body].concat();
+                report.expect(!sample.opens(format, &relabelled), || format!("opens as {}", other.as_str()));
+            }
         }
     }
     report

@@ -20,20 +20,23 @@ const CONTEXT: &[u8] = b"here";
 
 /// Under this nonce the first four bytes of both key streams differ such that one ciphertext says a right length
 /// under either key. One in 2^26 does; `look_for_a_nonce` found it.
-const NONCE: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0x04, 0x3a, 0x89, 0x14];
+const NONCES: [(Suite, [u8; 12]); 2] = [
+    (Suite::Aes256Gcm, [0, 0, 0, 0, 0, 0, 0, 0, 0x04, 0x3a, 0x89, 0x14]),
+    (Suite::Aes256GcmSha256, [0, 0, 0, 0, 0, 0, 0, 0, 0x0d, 0xc7, 0xdb, 0x6c]),
+];
 
-fn recipe<'a>(key: &'a [u8; 32], nonce: &'a [u8; 12]) -> Recipe<'a> {
-    Recipe { suite: Suite::Aes256Gcm, key_id: [0x44; 16], key, salt: &[0x33; 32], nonce, context: CONTEXT }
+fn recipe<'a>(suite: Suite, key: &'a [u8; 32], nonce: &'a [u8; 12]) -> Recipe<'a> {
+    Recipe { suite, key_id: [0x44; 16], key, salt: &[0x33; 32], nonce, context: CONTEXT }
 }
 
 /// A blob that carries the commitment to one of the keys, and whose ciphertext and tag fit both.
-fn crafted(committed: usize) -> Vec<u8> {
-    let derived = KEYS.map(|key| recipe(&key, &NONCE).derive(None));
-    let head = recipe(&KEYS[0], &NONCE).head(&derived[committed].1);
+fn crafted(suite: Suite, nonce: &[u8; 12], committed: usize) -> Vec<u8> {
+    let derived = KEYS.map(|key| recipe(suite, &key, nonce).derive(None));
+    let head = recipe(suite, &KEYS[0], nonce).head(&derived[committed].1);
     let associated = associated(&head, CONTEXT, None);
     let points = derived.map(|(key, _)| Point::new(key));
 
-    let [first, second] = points.each_ref().map(|point| point.key_stream(&NONCE));
+    let [first, second] = points.each_ref().map(|point| point.key_stream(nonce));
     let shorter = shorter_length(&first, &second).unwrap();
     let text =
         b"This is what the first key reads, and all of it, for its value takes the whole of the body, \
@@ -50,28 +53,28 @@ fn crafted(committed: usize) -> Vec<u8> {
     let blocks = blocks(&associated, &ciphertext);
     let at = associated.len().div_ceil(16) + SOLVED.start / 16;
     let power = blocks.len() - at;
-    let [one, two] = points.each_ref().map(|point| point.tag(&NONCE, &blocks));
+    let [one, two] = points.each_ref().map(|point| point.tag(nonce, &blocks));
     let difference = points[0].power(power) ^ points[1].power(power);
     let block = multiply(one ^ two, inverse(difference));
     ciphertext[SOLVED].copy_from_slice(&block.to_be_bytes());
-    let tag = points[0].tag(&NONCE, &self::blocks(&associated, &ciphertext));
-    [head.as_slice(), &NONCE, &ciphertext, &tag.to_be_bytes()].concat()
+    let tag = points[0].tag(nonce, &self::blocks(&associated, &ciphertext));
+    [head.as_slice(), nonce, &ciphertext, &tag.to_be_bytes()].concat()
 }
 
 #[test]
 fn a_ciphertext_that_fits_two_keys_opens_under_the_committed_one_only() {
-    for committed in 0..2 {
-        let blob = crafted(committed);
+    for ((suite, nonce), committed) in NONCES.into_iter().flat_map(|each| [(each, 0), (each, 1)]) {
+        let blob = crafted(suite, &nonce, committed);
         let read = |flaw, key: [u8; 32]| independent::open(flaw, &data_key(key), CONTEXT, &blob).ok();
 
         // AES-GCM itself takes it under both keys.
         let (head, rest) = blob.split_at(88);
         let plain = KEYS.map(|key| {
-            let (record_key, _) = recipe(&key, &NONCE).derive(None);
+            let (record_key, _) = recipe(suite, &key, &nonce).derive(None);
             let mut body = rest[12..12 + BODY].to_vec();
             aes_gcm::Aes256Gcm::new(&record_key.into())
                 .decrypt_inout_detached(
-                    (&NONCE).into(),
+                    (&nonce).into(),
                     &associated(head, CONTEXT, None),
                     body.as_mut_slice().into(),
                     rest[12 + BODY..].try_into().unwrap(),
@@ -97,19 +100,18 @@ fn a_ciphertext_that_fits_two_keys_opens_under_the_committed_one_only() {
 }
 
 #[test]
-#[ignore = "takes minutes without optimisation; found NONCE"]
+#[ignore = "takes minutes without optimisation; found NONCES"]
 fn look_for_a_nonce() {
-    let points = KEYS.map(|key| Point::new(recipe(&key, &NONCE).derive(None).0));
-    for candidate in 0..=u32::MAX {
-        let mut nonce = [0; 12];
-        nonce[8..].copy_from_slice(&candidate.to_be_bytes());
-        let [first, second] = points.each_ref().map(|point| point.encrypt(&nonce, 2).to_be_bytes());
-        if shorter_length(&first, &second).is_some() {
-            println!("{}", hex::encode(nonce));
-            return;
-        }
+    for (suite, known) in NONCES {
+        let points = KEYS.map(|key| Point::new(recipe(suite, &key, &known).derive(None).0));
+        let found = (0..=u32::MAX).find_map(|candidate| {
+            let mut nonce = [0; 12];
+            nonce[8..].copy_from_slice(&candidate.to_be_bytes());
+            let [first, second] = points.each_ref().map(|point| point.encrypt(&nonce, 2).to_be_bytes());
+            shorter_length(&first, &second).map(|_| nonce)
+        });
+        assert_eq!(found, Some(known), "{}", suite.as_str());
     }
-    panic!("none");
 }
 
 /// The length that the second key reads where the first reads [`LONGEST`], if it is one that fits.

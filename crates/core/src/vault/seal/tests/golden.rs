@@ -1,6 +1,7 @@
 //! What every version sealed, opened by this one.
 
 use std::fs;
+use std::path::Path;
 
 use super::super::{open, seal};
 use super::example::{Example, beside};
@@ -17,22 +18,37 @@ fn what_every_version_sealed_opens() {
         if !entry.is_dir() {
             continue;
         }
-        let text = fs::read_to_string(entry.join("blobs.json")).unwrap();
-        let values: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+        let values = values_in(&entry);
         assert!(values.len() >= PER_SUITE, "{}", entry.display());
         for (index, value) in values.iter().enumerate() {
-            let value = Example::read(value);
             let opened = open(&value.key, &value.context, &value.blob);
             let same = opened.is_ok_and(|opened| *opened == value.plaintext);
             assert!(same, "value {index} of {} does not open", entry.display());
         }
-        versions.push(entry.file_name().unwrap().to_string_lossy().into_owned());
+        versions.push((entry.file_name().unwrap().to_string_lossy().into_owned(), values));
     }
-    assert!(
-        versions.contains(&this_version()),
-        "{} has no corpus; make it with: cargo test -p billfold-core --lib write_the_corpus -- --ignored",
-        this_version()
-    );
+    for suite in Suite::ALL {
+        let of_this = versions.iter().filter(|(version, _)| *version == this_version());
+        let sealed = of_this.flat_map(|(_, values)| values).filter(|value| value.suite == suite);
+        assert!(
+            sealed.count() >= PER_SUITE,
+            "{} has no corpus of {}; make it with: cargo test -p billfold-core --lib write_the_corpus -- --ignored",
+            this_version(),
+            suite.as_str()
+        );
+    }
+}
+
+/// The values of all files of a version.
+fn values_in(folder: &Path) -> Vec<Example> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let read = |file| {
+        let values: Vec<serde_json::Value> = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+        values.iter().map(Example::read).collect::<Vec<_>>()
+    };
+    files.into_iter().flat_map(read).collect()
 }
 
 fn this_version() -> String {
@@ -40,11 +56,14 @@ fn this_version() -> String {
 }
 
 #[test]
-#[ignore = "run once for every version: writes its corpus, and never another's"]
+#[ignore = "run once for every version and new suite: writes its corpus, and never another's"]
 fn write_the_corpus_of_this_version() {
+    let folder = beside("golden").join(this_version());
+    fs::create_dir_all(&folder).unwrap();
+    let known = values_in(&folder);
     let mut dice = Dice::new();
-    let mut lines = Vec::new();
-    for suite in Suite::ALL {
+    for suite in Suite::ALL.into_iter().filter(|suite| known.iter().all(|value| value.suite != *suite)) {
+        let mut lines = Vec::new();
         for index in 0..PER_SUITE {
             // Around the edges of a block, and then anything.
             let length = if index < 8 { 57 + index } else { dice.below(200) };
@@ -62,9 +81,7 @@ fn write_the_corpus_of_this_version() {
             });
             lines.push(value.to_string());
         }
+        let mut file = fs::File::create_new(folder.join(format!("{}.json", suite.as_str()))).unwrap();
+        std::io::Write::write_all(&mut file, format!("[\n{}\n]\n", lines.join(",\n")).as_bytes()).unwrap();
     }
-    let folder = beside("golden").join(this_version());
-    fs::create_dir_all(&folder).unwrap();
-    let mut file = fs::File::create_new(folder.join("blobs.json")).unwrap();
-    std::io::Write::write_all(&mut file, format!("[\n{}\n]\n", lines.join(",\n")).as_bytes()).unwrap();
 }

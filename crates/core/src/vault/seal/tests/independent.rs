@@ -5,7 +5,7 @@ use aes_gcm::Aes256Gcm;
 use chacha20poly1305::XChaCha20Poly1305;
 use chacha20poly1305::aead::{AeadInOut, KeyInit};
 use hkdf::Hkdf;
-use sha2::Sha512;
+use sha2::{Sha256, Sha512};
 use zeroize::Zeroizing;
 
 use crate::entropy::Entropy;
@@ -30,8 +30,10 @@ pub(super) enum Flaw {
     TrailingBytesIgnored,
     /// A tag of 12 bytes is enough.
     ShortTag,
-    /// Both suites derive the same keys.
+    /// Nothing but the hash tells the keys of one suite from those of another.
     SuiteNotInLabels,
+    /// Keys are derived by the hash of another suite.
+    OtherHash,
     /// Values of any size.
     Unlimited,
     /// The salt is not drawn.
@@ -63,11 +65,15 @@ impl Recipe<'_> {
             Some(Flaw::HalfKey) => &self.key[..16],
             _ => self.key,
         };
-        let hkdf = Hkdf::<Sha512>::new(Some(self.salt), key);
+        let sha_256 = (self.suite == Suite::Aes256GcmSha256) != (flaw == Some(Flaw::OtherHash));
         let expand = |label: &[u8]| {
             let info = [prefixed(label), prefixed(&suite), prefixed(&self.key_id)].concat();
             let mut out = [0; 32];
-            hkdf.expand(&info, &mut out).unwrap();
+            if sha_256 {
+                Hkdf::<Sha256>::new(Some(self.salt), key).expand(&info, &mut out).unwrap();
+            } else {
+                Hkdf::<Sha512>::new(Some(self.salt), key).expand(&info, &mut out).unwrap();
+            }
             out
         };
         (expand(b"pmv1/key"), expand(b"pmv1/commit"))
@@ -209,19 +215,20 @@ pub(super) fn number(suite: Suite) -> [u8; 2] {
     match suite {
         Suite::Aes256Gcm => [0, 1],
         Suite::XChaCha20Poly1305 => [0, 2],
+        Suite::Aes256GcmSha256 => [0, 3],
     }
 }
 
 pub(super) fn nonce_len(suite: Suite) -> usize {
     match suite {
-        Suite::Aes256Gcm => 12,
+        Suite::Aes256Gcm | Suite::Aes256GcmSha256 => 12,
         Suite::XChaCha20Poly1305 => 24,
     }
 }
 
 fn encrypt(suite: Suite, key: &[u8; 32], nonce: &[u8], associated: &[u8], body: &mut [u8]) -> [u8; 16] {
     let tag = match suite {
-        Suite::Aes256Gcm => Aes256Gcm::new(key.into()).encrypt_inout_detached(
+        Suite::Aes256Gcm | Suite::Aes256GcmSha256 => Aes256Gcm::new(key.into()).encrypt_inout_detached(
             nonce.try_into().unwrap(),
             associated,
             body.into(),

@@ -71,6 +71,7 @@ fn assert_flaws_are_found(suite: Suite) {
         (Flaw::ShortTag, "tampering"),
         (Flaw::SuiteNotInLabels, "suites_apart"),
         (Flaw::SuiteNotInLabels, "agreement"),
+        (Flaw::OtherHash, "agreement"),
         (Flaw::Unlimited, "limits"),
         (Flaw::FixedSalt, "repeats"),
         (Flaw::FixedNonce, "repeats"),
@@ -88,6 +89,11 @@ fn every_flaw_is_found_in_aes_256_gcm() {
 #[test]
 fn every_flaw_is_found_in_xchacha20_poly1305() {
     assert_flaws_are_found(Suite::XChaCha20Poly1305);
+}
+
+#[test]
+fn every_flaw_is_found_in_aes_256_gcm_sha256() {
+    assert_flaws_are_found(Suite::Aes256GcmSha256);
 }
 
 fn flawed<T>(flaw: Option<Flaw>, run: impl FnOnce(&Format<'_>) -> T) -> T {

@@ -42,7 +42,9 @@ fn run_aead(name: aead::TestName, suite: Suite) -> (usize, usize) {
 
 #[test]
 fn aes_256_gcm() {
-    assert_eq!(run_aead(aead::TestName::AesGcm, Suite::Aes256Gcm), (39, 66));
+    for suite in [Suite::Aes256Gcm, Suite::Aes256GcmSha256] {
+        assert_eq!(run_aead(aead::TestName::AesGcm, suite), (39, 66));
+    }
 }
 
 #[test]
@@ -58,12 +60,12 @@ impl hkdf::KeyType for Length {
     }
 }
 
-#[test]
-fn hkdf_sha_512() {
+/// Runs the vectors of the HKDF of a suite; returns how many were to be taken and how many refused.
+fn run_hkdf(name: hkdf_vectors::TestName, suite: Suite) -> (usize, usize) {
     let (mut taken, mut refused) = (0, 0);
-    let set = hkdf_vectors::TestSet::load(hkdf_vectors::TestName::HkdfSha512).unwrap();
+    let set = hkdf_vectors::TestSet::load(name).unwrap();
     for test in set.test_groups.into_iter().flat_map(|group| group.tests) {
-        let secret = hkdf::Salt::new(hkdf::HKDF_SHA512, &test.salt).extract(&test.ikm);
+        let secret = hkdf::Salt::new(suite.hkdf(), &test.salt).extract(&test.ikm);
         let info = [test.info.as_ref()];
         let mut out = vec![0; test.size];
         let filled = secret.expand(&info, Length(test.size)).and_then(|okm| okm.fill(&mut out));
@@ -76,7 +78,19 @@ fn hkdf_sha_512() {
             taken += 1;
         }
     }
-    assert_eq!((taken, refused), (80, 3));
+    (taken, refused)
+}
+
+#[test]
+fn hkdf_sha_512() {
+    for suite in [Suite::Aes256Gcm, Suite::XChaCha20Poly1305] {
+        assert_eq!(run_hkdf(hkdf_vectors::TestName::HkdfSha512, suite), (80, 3));
+    }
+}
+
+#[test]
+fn hkdf_sha_256() {
+    assert_eq!(run_hkdf(hkdf_vectors::TestName::HkdfSha256, Suite::Aes256GcmSha256), (83, 3));
 }
 
 #[test]

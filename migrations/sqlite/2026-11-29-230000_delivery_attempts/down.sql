@@ -1,0 +1,1 @@
+ALTER TABLE endpoint_deliveries DROP COLUMN history;
