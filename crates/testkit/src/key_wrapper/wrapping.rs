@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use billfold_core::vault::{KeyPurpose, WrapContext};
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use super::samples::{context, context_of, key};
 use super::secrets::spellings;
 use super::{Bench, Trial, in_time, same};
+
+/// How many round trips are made at once.
+const TOGETHER: usize = 100;
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
@@ -95,10 +99,13 @@ async fn rotated(bench: Arc<dyn Bench>) {
 async fn together(bench: Arc<dyn Bench>) {
     let wrapper = bench.wrapper().await;
     let mut trips = JoinSet::new();
-    for number in 0..100 {
-        let wrapper = wrapper.clone();
+    let start = Arc::new(Barrier::new(TOGETHER));
+    for number in 0..TOGETHER {
+        let (wrapper, start) = (wrapper.clone(), start.clone());
         trips.spawn(async move {
             let (key, context) = (key(), context_of(&format!("cus_{number}")));
+            // On a busy machine each trip would otherwise be over before the next is spawned.
+            start.wait().await;
             let wrapped = wrapper.wrap(&key, &context).await.unwrap();
             let opened = wrapper.unwrap(&wrapped, &context).await.unwrap();
             same(&opened, &key, "another caller's key came back");
