@@ -254,6 +254,7 @@ async fn nothing_of_an_erased_owner_is_left_on_the_disk() {
         }
     };
     futures::join!(reading, erasing);
+    vault.scrub().await.unwrap();
     assert_eq!(hits(&database, &of_gone), 0, "an erased owner is still on the disk");
     assert!(hits(&database, &of_stays) > of_stays.len() / 2, "those who stay are there");
     for owner in &stays {
