@@ -58,12 +58,21 @@ pub fn check(data: &[u8]) {
         Ok(keys) => {
             for key in keys {
                 // Wherever a table of settings was meant to be.
-                let secret =
-                    key.key.contains("settings.") || ["database.url", "vault.root_key"].contains(&&*key.key);
+                let secret = (key.key.contains("settings.") && !is_plain(&key.key))
+                    || ["database.url", "vault.root_key"].contains(&&*key.key);
                 assert!(!secret || !key.value.contains(CANARY), "{} is explained with its value", key.key);
             }
         }
         Err(error) => check_error(&error),
+    }
+}
+
+/// Whether a key is one of a gateway or of a key wrapper that holds no secret, whatever their names are.
+fn is_plain(key: &str) -> bool {
+    match key.split('.').collect::<Vec<_>>()[..] {
+        ["gateways", _, key] => ["provider", "mode", "tenant", "background_calls_per_second"].contains(&key),
+        ["vault", "previous_wrappers", _, key] => key == "wrapper",
+        _ => false,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use billfold_core::settings::without_values;
 use billfold_core::{Error, ErrorKind, Result};
@@ -28,11 +29,15 @@ impl std::fmt::Debug for Layers {
 }
 
 impl Layers {
-    /// The defaults alone.
+    /// The defaults alone. Their text never changes, so it is parsed once.
     pub(super) fn defaults() -> Result<Self> {
+        static PARSED: OnceLock<Layers> = OnceLock::new();
+        if let Some(layers) = PARSED.get() {
+            return Ok(layers.clone());
+        }
         let mut layers = Self::default();
         layers.lay("defaults", table("defaults", Toml::string(DEFAULTS))?)?;
-        Ok(layers)
+        Ok(PARSED.get_or_init(|| layers).clone())
     }
 
     /// The defaults, a file, the environment, flags.
