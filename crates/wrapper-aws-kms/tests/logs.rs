@@ -44,7 +44,7 @@ async fn no_secret_is_logged() {
     let (fake, arn) = service().await;
     fake.demand_session_token(SESSION);
     let (key, context) = (key(), context());
-    let wrapper = wrapper_with(&fake, &arn, &json!({"session_token": SESSION}));
+    let wrapper = wrapper_with(&fake, &arn, &json!({"session_token": SESSION, "timeout_ms": 5_000}));
     let wrapped = wrapper.wrap(&key, &context).await.unwrap();
     for fault in [
         None,

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 #[path = "it/support.rs"]
+#[expect(dead_code, reason = "this program needs a part of it")]
 mod support;
 
 use std::io::{self, Write};
@@ -14,7 +15,7 @@ use billfold_testkit::key_wrapper::spellings;
 use http::StatusCode;
 use serde_json::json;
 
-use support::{context, engine, key, wrapper};
+use support::{build, context, engine, key, settings};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -42,7 +43,8 @@ async fn no_secret_is_logged() {
     tracing::subscriber::set_global_default(subscriber).unwrap();
 
     let fake = engine().await;
-    let (wrapper, key, context) = (wrapper(&fake), key(), context());
+    let wrapper = build(&settings(&fake, &json!({"timeout_ms": 5_000})));
+    let (key, context) = (key(), context());
     let wrapped = wrapper.wrap(&key, &context).await.unwrap();
     let refusal = json!({"errors": [fake.token()]}).to_string();
     for fault in [

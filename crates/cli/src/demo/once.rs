@@ -14,7 +14,7 @@ use crate::commands::METHOD;
 use crate::output;
 use billfold_sandbox::Offer;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The story so far.
 struct Story<'a> {

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use billfold_core::Principal;
@@ -21,6 +22,9 @@ use url::Url;
 
 use crate::commands::settings_toml;
 use crate::output;
+
+/// A webhook that is not answered in time is not sent again, and a busy machine must not end the story.
+const WEBHOOK_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A gateway that is played.
 pub(super) struct Played {
@@ -85,7 +89,8 @@ impl World {
         let (mut gateways, mut tables) = (Vec::new(), String::new());
         for kind in wanted {
             let callback_token = kind.new_webhook_secret();
-            let config = SandboxConfig { callback_token, ..SandboxConfig::of(kind) };
+            let config =
+                SandboxConfig { callback_token, webhook_timeout: WEBHOOK_TIMEOUT, ..SandboxConfig::of(kind) };
             let sandbox = Sandbox::start(config.clone()).await?;
             let address = server.join(&format!("webhooks/{}", kind.stage().provider))?;
             sandbox.control().set_webhook(Some(address), None);

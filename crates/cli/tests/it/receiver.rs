@@ -1,6 +1,7 @@
 //! A merchant's system that webhooks are sent to.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -47,9 +48,14 @@ struct Book {
     answers: Arc<Mutex<VecDeque<u16>>>,
 }
 
+/// Where a receiver takes webhooks.
+pub(crate) fn url_at(address: SocketAddr) -> String {
+    format!("http://{address}/hooks")
+}
+
 /// Ends with the value.
 pub(crate) struct Receiver {
-    pub(crate) port: u16,
+    pub(crate) address: SocketAddr,
     book: Book,
     _serving: JoinSet<()>,
 }
@@ -57,23 +63,22 @@ pub(crate) struct Receiver {
 impl Receiver {
     /// Answers with these statuses, and then with 204.
     pub(crate) async fn start(answers: &[u16]) -> Self {
-        Self::on(0, answers).await
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), answers)
     }
 
-    /// On a port of which one knows that it is free.
-    pub(crate) async fn on(port: u16, answers: &[u16]) -> Self {
+    /// Where somebody listens already.
+    pub(crate) fn on(listener: TcpListener, answers: &[u16]) -> Self {
         let book = Book::default();
         book.answers.lock().unwrap().extend(answers);
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let address = listener.local_addr().unwrap();
         let app = Router::new().fallback(receive).with_state(book.clone());
         let mut serving = JoinSet::new();
         serving.spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { port, book, _serving: serving }
+        Self { address, book, _serving: serving }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/hooks", self.port)
+        url_at(self.address)
     }
 
     pub(crate) fn received(&self) -> Vec<Received> {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 pub(crate) const CALLBACK_TOKEN: &str = "CANARY-callback-token";
 pub(crate) const SECRET_KEY: &str = "xnd_development_CANARY-secret-key";
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The program.
 pub(crate) fn billfold() -> Command {
@@ -61,6 +61,8 @@ impl World {
             secret_key: SECRET_KEY.into(),
             callback_token: CALLBACK_TOKEN.into(),
             strict_recurring: options.strict_recurring,
+            // A webhook that is not answered in time is not sent again.
+            webhook_timeout: PATIENCE,
             ..SandboxConfig::default()
         });
         let sandbox = sandbox.await.unwrap();
@@ -107,6 +109,20 @@ impl World {
         let output = self.run(&[args, &["--json"]].concat());
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    }
+
+    /// Runs the program until it succeeds, because the server may hold what it needs; what it printed with `--json`.
+    pub(crate) async fn ok_at_last(&self, args: &[&str]) -> Value {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let output = self.run(&[args, &["--json"]].concat());
+            if output.status.success() {
+                return serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+            }
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(tokio::time::Instant::now() < deadline, "{args:?}: {said}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Runs the program, which must fail and say this.

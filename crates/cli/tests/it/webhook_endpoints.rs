@@ -1,24 +1,33 @@
 //! Events on their way to a merchant's system, over real HTTP: signed, repeated, in order, and not lost.
 
+use std::net::SocketAddr;
+
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::net::TcpSocket;
 
-use crate::receiver::{Receiver, SILENCE};
+use crate::receiver::{Receiver, SILENCE, url_at};
 use crate::support::{Options, World, eventually, on_both};
 
-const QUICK: &str = "\n[webhooks]\nretry_after_seconds = [1, 1, 1, 1]\n";
+/// More attempts, a second apart, than any test waits for.
+const ENOUGH: usize = 120;
 
 impl World {
-    /// Tries again after seconds instead of hours.
-    async fn quick(&mut self) {
-        self.configure(|text| text + QUICK);
+    /// Tries again so many times, after seconds instead of hours.
+    async fn quick(&mut self, retries: usize) {
+        let seconds = vec![1; retries];
+        self.configure(|text| format!("{text}\n[webhooks]\nretry_after_seconds = {seconds:?}\n"));
         assert_eq!(self.terminate(), Some(0));
         self.start_server().await;
     }
 
     /// A new endpoint: its id and its secret.
     fn endpoint(&self, receiver: &Receiver, events: &str) -> (String, String) {
-        let made = self.ok(&["webhooks", "create", &receiver.url(), "--event", events]);
+        self.endpoint_at(receiver.address, events)
+    }
+
+    fn endpoint_at(&self, address: SocketAddr, events: &str) -> (String, String) {
+        let made = self.ok(&["webhooks", "create", &url_at(address), "--event", events]);
         let text = |key: &str| made[key].as_str().unwrap().to_owned();
         (text("id"), text("secret"))
     }
@@ -65,7 +74,7 @@ impl World {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_arrive_signed_and_are_repeated_after_a_failure_in_the_order_of_their_object() {
     on_both(Options::default, |mut world: World| async move {
-        world.quick().await;
+        world.quick(ENOUGH).await;
         let receiver = Receiver::start(&[500, 503]).await;
         let (endpoint, secret) = world.endpoint(&receiver, "payment_method.*");
         let method = world.card("c-1").await;
@@ -107,11 +116,11 @@ async fn events_arrive_signed_and_are_repeated_after_a_failure_in_the_order_of_t
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receiver_that_is_down_gets_everything_once_it_is_up_again() {
     on_both(Options::default, |mut world: World| async move {
-        world.quick().await;
-        let receiver = Receiver::start(&[]).await;
-        let port = receiver.port;
-        let (endpoint, secret) = world.endpoint(&receiver, "session.completed");
-        drop(receiver);
+        world.quick(ENOUGH).await;
+        // Bound and not listening: nobody else can take the port, and connections are refused.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let (endpoint, secret) = world.endpoint_at(socket.local_addr().unwrap(), "session.completed");
         world.card("c-1").await;
         world.card("c-2").await;
         eventually("both were tried", || async {
@@ -121,7 +130,7 @@ async fn a_receiver_that_is_down_gets_everything_once_it_is_up_again() {
         })
         .await;
         assert!(world.get(&format!("/v1/webhook-endpoints/{endpoint}")).await["failing_since"].is_string());
-        let receiver = Receiver::on(port, &[]).await;
+        let receiver = Receiver::on(socket.listen(16).unwrap(), &[]);
         world.all_delivered(&endpoint, 2).await;
         let got = receiver.received();
         assert!(got.len() == 2 && got.iter().all(|one| one.verifies(&secret)));
@@ -215,7 +224,7 @@ async fn a_slow_receiver_holds_up_no_other() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_given_up_is_replayed_from_the_command_line() {
     on_both(Options::default, |mut world: World| async move {
-        world.quick().await;
+        world.quick(4).await;
         let receiver = Receiver::start(&[400; 5]).await;
         let (endpoint, _) = world.endpoint(&receiver, "session.completed");
         world.card("c-1").await;

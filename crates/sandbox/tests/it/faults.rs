@@ -73,7 +73,7 @@ async fn answers_that_are_spoilt_after_the_effect() {
 async fn answers_that_never_come() {
     for (fault, effect) in [(Fault::TimeoutBefore, 0), (Fault::TimeoutAfter, 1)] {
         let world = troubled(fault).await;
-        let request = world.call("POST", "/sessions").json(&body(&json!({}))).timeout(Duration::from_secs(1));
+        let request = world.call("POST", "/sessions").json(&body(&json!({}))).timeout(Duration::from_secs(3));
         assert!(request.send().await.unwrap_err().is_timeout(), "{fault:?}");
         eventually("the effect", || made(&world) == effect).await;
     }

@@ -148,7 +148,7 @@ async fn any_2xx_ends_it() {
 /// is.
 #[tokio::test]
 async fn a_receiver_that_is_silent_is_given_up_and_one_that_is_gone_is_tried_again() {
-    let world = World::with(SandboxConfig { webhook_timeout: Duration::from_secs(1), ..config() }).await;
+    let world = World::with(SandboxConfig { webhook_timeout: Duration::from_secs(3), ..config() }).await;
     let receiver = Receiver::of(&world, &[0]).await;
     world.control().send_test_webhook(false);
     let delivery = tried(&world, 1).await;

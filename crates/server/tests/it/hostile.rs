@@ -1,5 +1,6 @@
 //! A provider and a store that do as they are told: fail, panic or never answer.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -53,11 +54,18 @@ pub(crate) enum Act {
 pub(crate) struct HostileProvider {
     inner: ReferenceProvider,
     order: Mutex<Option<(&'static str, Act)>>,
+    /// How many calls never ended.
+    hung: AtomicUsize,
 }
 
 impl HostileProvider {
     pub(crate) fn new(inner: ReferenceProvider) -> Self {
-        Self { inner, order: Mutex::new(None) }
+        Self { inner, order: Mutex::new(None), hung: AtomicUsize::new(0) }
+    }
+
+    /// How many calls came that never end.
+    pub(crate) fn hung(&self) -> usize {
+        self.hung.load(Ordering::SeqCst)
     }
 
     /// From now on, calls of this name end like that.
@@ -80,7 +88,10 @@ impl HostileProvider {
             None => Ok(()),
             Some(Act::Fail(kind, retry)) => Err(failure(kind, retry)),
             Some(Act::Panic) => panic!("CANARY: ordered by the test"),
-            Some(Act::Hang) => std::future::pending().await,
+            Some(Act::Hang) => {
+                self.hung.fetch_add(1, Ordering::SeqCst);
+                std::future::pending().await
+            }
         }
     }
 

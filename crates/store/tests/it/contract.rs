@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use billfold_core::store::Store;
 use billfold_core::store::memory::MemoryStore;
-use billfold_store::{StoreOptions, connect};
+use billfold_store::connect;
 use billfold_testkit::postgres::ThrowAwayPostgres;
 use billfold_testkit::store;
+
+use crate::support::patient;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_keeps_the_contract() {
@@ -20,7 +22,7 @@ async fn sqlite_keeps_the_contract() {
     store::run(|| {
         let name = next.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let url = format!("sqlite://{}/{name}.db", folder.path().display());
-        async move { connect(&url, &StoreOptions::default()).await.unwrap() }
+        async move { connect(&url, &patient()).await.unwrap() }
     })
     .await;
 }
@@ -32,7 +34,7 @@ async fn postgres_keeps_the_contract() {
     }
     store::run(|| async {
         let database = ThrowAwayPostgres::database().await.unwrap();
-        connect(&database.url, &StoreOptions::default()).await.unwrap()
+        connect(&database.url, &patient()).await.unwrap()
     })
     .await;
 }

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use billfold_core::store::Store;
 use billfold_core::vault::{KeyWrapper, LocalWrapper};
-use billfold_store::{StoreOptions, connect};
+use billfold_store::connect;
 use billfold_testkit::filled::{Expected, Filled};
 use billfold_testkit::postgres::ThrowAwayPostgres;
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
+
+use crate::support::patient;
 
 /// The folders of all releases.
 fn releases() -> Vec<PathBuf> {
@@ -43,7 +45,7 @@ async fn sqlite_databases_of_all_releases_open() {
         let copy = folder.path().join("billfold.db");
         std::fs::copy(release.join("billfold.db"), &copy).unwrap();
         let url = format!("sqlite://{}", copy.display());
-        let store = connect(&url, &StoreOptions::default()).await.unwrap();
+        let store = connect(&url, &patient()).await.unwrap();
         check(&release, store, "sqlite.json").await;
     }
 }
@@ -55,7 +57,7 @@ async fn postgres_databases_of_all_releases_open() {
         let dump = std::fs::read_to_string(release.join("postgres.sql")).unwrap();
         let mut raw = AsyncPgConnection::establish(&database.url).await.unwrap();
         raw.batch_execute(&dump).await.unwrap();
-        let store = connect(&database.url, &StoreOptions::default()).await.unwrap();
+        let store = connect(&database.url, &patient()).await.unwrap();
         check(&release, store, "postgres.json").await;
     }
 }
@@ -76,7 +78,7 @@ async fn a_damaged_database_is_found_out() {
                     WHERE id = (SELECT id FROM vault_records ORDER BY id LIMIT 1)";
         diesel::connection::SimpleConnection::batch_execute(&mut raw, swap).unwrap();
         let url = format!("sqlite://{}", copy.display());
-        let store = connect(&url, &StoreOptions::default()).await.unwrap();
+        let store = connect(&url, &patient()).await.unwrap();
         let expected = std::fs::read_to_string(release.join("sqlite.json")).unwrap();
         let expected: Expected = serde_json::from_str(&expected).unwrap();
         let found = Filled::open(store, root(&release), expected.at);

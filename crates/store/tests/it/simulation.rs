@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use billfold_store::{StoreOptions, connect};
+use billfold_store::connect;
 use billfold_testkit::failpoints;
 use billfold_testkit::postgres::ThrowAwayPostgres;
 use billfold_testkit::simulation::{Database, Flaw, catches, hold, run};
 use tempfile::TempDir;
+
+use crate::support::patient;
 
 /// In memory where the machine allows it: a simulated world needs no disk, and writes a lot.
 fn folder() -> TempDir {
@@ -17,7 +19,7 @@ fn folder() -> TempDir {
 async fn sqlite() -> Database {
     let files = folder();
     let url = format!("sqlite://{}/billfold.db", files.path().display());
-    let store = connect(&url, &StoreOptions::default()).await.unwrap();
+    let store = connect(&url, &patient()).await.unwrap();
     store.migrate().await.unwrap();
     Database { store, files: Some(files) }
 }
@@ -34,7 +36,7 @@ async fn every_world_on_postgres_keeps_its_promises() {
     }
     hold(3, || async {
         let database = ThrowAwayPostgres::database().await.unwrap();
-        let store = connect(&database.url, &StoreOptions::default()).await.unwrap();
+        let store = connect(&database.url, &patient()).await.unwrap();
         store.migrate().await.unwrap();
         Database { store, files: None }
     })
@@ -77,7 +79,7 @@ fn broken_by(flaw: Flaw) -> &'static [&'static str] {
 #[tokio::test]
 async fn every_flaw_is_found_out() {
     for flaw in Flaw::ALL {
-        let caught = catches(flaw, 40, sqlite).await;
+        let caught = catches(flaw, 200, sqlite).await;
         let caught = caught.unwrap_or_else(|| panic!("{flaw:?} was not seen"));
         let invariant = |problem: &String| problem.split(':').next().unwrap_or_default().to_owned();
         let broken: Vec<String> = caught.problems.iter().map(invariant).collect();
@@ -101,7 +103,7 @@ async fn steps_on_postgres_may_fail_crash_or_happen_twice() {
     }
     let tellings = failpoints::hold(30, || async {
         let database = ThrowAwayPostgres::database().await.unwrap();
-        let store = connect(&database.url, &StoreOptions::default()).await.unwrap();
+        let store = connect(&database.url, &patient()).await.unwrap();
         store.migrate().await.unwrap();
         Database { store, files: None }
     });

@@ -3,10 +3,12 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use billfold_core::clock::Timestamp;
-use billfold_store::{StoreOptions, connect};
+use billfold_store::connect;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection};
 use tokio_util::task::TaskTracker;
+
+use crate::support::patient;
 
 #[derive(diesel::QueryableByName)]
 struct Text {
@@ -19,7 +21,7 @@ async fn the_file_is_private_and_a_newer_schema_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("billfold.db");
     let url = format!("sqlite://{}", path.display());
-    let store = connect(&url, &StoreOptions::default()).await.unwrap();
+    let store = connect(&url, &patient()).await.unwrap();
     let before = store.ping().await.unwrap_err();
     assert!(!before.message.is_empty());
     store.migrate().await.unwrap();
@@ -42,10 +44,10 @@ async fn what_was_committed_is_there_after_reopening() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/billfold.db", folder.path().display());
     {
-        let store = connect(&url, &StoreOptions::default()).await.unwrap();
+        let store = connect(&url, &patient()).await.unwrap();
         store.migrate().await.unwrap();
     }
-    let store = connect(&url, &StoreOptions::default()).await.unwrap();
+    let store = connect(&url, &patient()).await.unwrap();
     store.ping().await.unwrap();
 }
 
@@ -58,7 +60,7 @@ async fn whoever_opens_a_new_or_a_restored_file_at_the_same_moment_waits_for_the
         let path = folder.path().join(format!("{round}.db"));
         let url = format!("sqlite://{}", path.display());
         let open = |url: String| async move {
-            let store = connect(&url, &StoreOptions::default()).await?;
+            let store = connect(&url, &patient()).await?;
             Ok::<_, billfold_store::ConnectError>(store.migrate().await)
         };
         let all: Vec<_> = (0..4).map(|_| tasks.spawn(open(url.clone()))).collect();
@@ -82,7 +84,7 @@ async fn what_was_erased_before_a_crash_leaves_the_log_with_the_next_write() {
     let folder = tempfile::tempdir().unwrap();
     let (before, after) = (folder.path().join("before.db"), folder.path().join("after.db"));
     let log = |path: &std::path::Path| std::path::PathBuf::from(format!("{}-wal", path.display()));
-    let store = connect(&format!("sqlite://{}", before.display()), &StoreOptions::default()).await.unwrap();
+    let store = connect(&format!("sqlite://{}", before.display()), &patient()).await.unwrap();
     store.migrate().await.unwrap();
     let mut raw = SqliteConnection::establish(before.to_str().unwrap()).unwrap();
     raw.batch_execute(
@@ -97,7 +99,7 @@ async fn what_was_erased_before_a_crash_leaves_the_log_with_the_next_write() {
         |path: std::path::PathBuf| std::fs::read(path).unwrap().windows(6).any(|text| text == b"CANARY");
     assert!(holds(log(&after)), "the log holds what was deleted");
 
-    let store = connect(&format!("sqlite://{}", after.display()), &StoreOptions::default()).await.unwrap();
+    let store = connect(&format!("sqlite://{}", after.display()), &patient()).await.unwrap();
     let now = Timestamp::from_millis(0);
     store.claim_sessions(now, now, 1).await.unwrap();
     assert!(!holds(log(&after)), "the log still holds it");

@@ -2,12 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use billfold_core::store::Store;
 use billfold_store::{StoreOptions, connect};
 use billfold_testkit::postgres::ThrowAwayPostgres;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
+
+/// Options for a machine that may be busy: what takes long is waited for.
+pub(crate) fn patient() -> StoreOptions {
+    let minute = Duration::from_mins(1);
+    StoreOptions { acquire_timeout: minute, statement_timeout: minute, ..StoreOptions::default() }
+}
 
 /// A database, and what a test needs to look at it from outside.
 pub(crate) struct Database {
@@ -37,7 +44,7 @@ impl Database {
     }
 
     async fn open(name: &'static str, url: String, folder: Option<TempDir>) -> Self {
-        let store = connect(&url, &StoreOptions::default()).await.unwrap();
+        let store = connect(&url, &patient()).await.unwrap();
         store.migrate().await.unwrap();
         Self { name, url, store, _folder: folder }
     }

@@ -17,14 +17,14 @@ use billfold_core::vault::{
     DEFAULT_KEY_CACHE, KeyPurpose, KeyState, KeyWrapper, OnConflict, PutOutcome, PutRecord, ReplaceRecord,
     SecretValue, Vault,
 };
-use billfold_store::{StoreOptions, connect};
+use billfold_store::connect;
 use billfold_testkit::vault::{test_root, test_vault};
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, SqliteConnection};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use crate::support::{Database, at_once};
+use crate::support::{Database, at_once, patient};
 
 fn put(owner: &str, value: &str) -> PutRecord {
     let mut put = PutRecord::new(owner, "card", SecretValue::json(&value).unwrap());
@@ -329,7 +329,7 @@ async fn a_scrub_that_is_due_is_done_by_whoever_is_asked_next() {
     let shreds = vec![Shred { tenant: tenant(), owner: "o-1".to_owned() }];
     database.store.commit(Changes { shreds, ..Changes::default() }).await.unwrap();
 
-    let other = connect(&database.url, &StoreOptions::default()).await.unwrap();
+    let other = connect(&database.url, &patient()).await.unwrap();
     assert!(other.scrub().await.unwrap());
     assert!(!vault.scrub().await.unwrap());
 }

@@ -45,9 +45,14 @@ async fn silent(bench: Arc<dyn Bench>) {
     note(&in_time(&*bench, wrapper.unwrap(key.expose(), &context)).await.expect_err("a key in the clear"));
     for trouble in [Trouble::Unreachable, Trouble::Silent, Trouble::Failing, Trouble::Denying] {
         if arranged(&*bench, trouble).await {
-            note(&in_time(&*bench, wrapper.wrap(&key, &context)).await.expect_err("trouble"));
-            note(&in_time(&*bench, wrapper.unwrap(&wrapped, &context)).await.expect_err("trouble"));
-            note(&in_time(&*bench, wrapper.check()).await.expect_err("trouble"));
+            let (wrap, unwrap, check) = tokio::join!(
+                in_time(&*bench, wrapper.wrap(&key, &context)),
+                in_time(&*bench, wrapper.unwrap(&wrapped, &context)),
+                in_time(&*bench, wrapper.check()),
+            );
+            note(&wrap.expect_err("trouble"));
+            note(&unwrap.expect_err("trouble"));
+            note(&check.expect_err("trouble"));
         }
     }
     // After use as well: some wrapper might remember what it saw.

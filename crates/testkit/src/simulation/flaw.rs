@@ -45,7 +45,7 @@ pub enum Flaw {
     ForgetsIntents,
     /// What a webhook tells of a charge is believed though nobody signed it.
     BelievesHints,
-    /// A refund whose answer was lost is made once more.
+    /// A refund is made once more, under another reference.
     RefundsTwice,
     /// A charge whose answer was lost counts as declined.
     SilenceIsDecline,

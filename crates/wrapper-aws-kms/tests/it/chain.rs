@@ -78,7 +78,8 @@ async fn a_place_that_is_silent_is_given_up_in_time() {
     silent.set_fault(Some(Fault::Silence));
     let (endpoint, began) = (silent.endpoint(), Instant::now());
     let said = outcome(&fake, &arn, &[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &endpoint)]);
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    // Long before the place itself ends its silence.
+    assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
     assert!(said.contains("Err("), "{said}");
     assert!(!silent.received().is_empty() && fake.received().is_empty());
 }

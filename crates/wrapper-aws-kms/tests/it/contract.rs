@@ -1,6 +1,7 @@
 //! The contract of key wrappers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use billfold_core::vault::KeyWrapper;
@@ -11,6 +12,9 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::support::{ALIAS, SECRET, SESSION, service, wrapper_with};
+
+/// The same wrapper is answered, on a machine that may be busy, and meets silence, which takes as long as this.
+const TIMEOUT_MS: u32 = 10_000;
 
 struct KmsBench {
     fake: FakeKms,
@@ -27,7 +31,8 @@ impl KmsBench {
     }
 
     fn build(&self, key_id: &str) -> Arc<dyn KeyWrapper> {
-        wrapper_with(&self.fake, key_id, &json!({"session_token": SESSION}))
+        let changes = json!({"session_token": SESSION, "timeout_ms": TIMEOUT_MS});
+        wrapper_with(&self.fake, key_id, &changes)
     }
 }
 
@@ -60,6 +65,10 @@ impl Bench for KmsBench {
 
     fn canaries(&self) -> Vec<String> {
         vec![SECRET.to_owned(), SESSION.to_owned()]
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_mins(1)
     }
 }
 

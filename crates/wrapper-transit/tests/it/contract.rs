@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use billfold_core::vault::KeyWrapper;
@@ -14,6 +15,9 @@ use serde_json::json;
 use crate::support::{KEY, build, engine, settings};
 
 const OTHER: &str = "other";
+
+/// The same wrapper is answered, on a machine that may be busy, and meets silence, which takes as long as this.
+const TIMEOUT_MS: u32 = 10_000;
 
 struct TransitBench {
     fake: FakeTransit,
@@ -35,8 +39,10 @@ impl TransitBench {
 
     fn build(&self, key: &str) -> Arc<dyn KeyWrapper> {
         let changes = match &self.sink {
-            Some(sink) => json!({"key": key, "token": null, "token_sink": sink}),
-            None => json!({"key": key}),
+            Some(sink) => {
+                json!({"key": key, "token": null, "token_sink": sink, "timeout_ms": TIMEOUT_MS})
+            }
+            None => json!({"key": key, "timeout_ms": TIMEOUT_MS}),
         };
         build(&settings(&self.fake, &changes))
     }
@@ -74,6 +80,10 @@ impl Bench for TransitBench {
 
     fn canaries(&self) -> Vec<String> {
         vec![self.fake.token()]
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_mins(1)
     }
 }
 

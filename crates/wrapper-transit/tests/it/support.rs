@@ -20,10 +20,11 @@ pub(crate) async fn engine() -> FakeTransit {
     fake
 }
 
-/// Settings for the engine, with changes; `null` leaves a key out.
+/// Settings for the engine, with changes; `null` leaves a key out. Whoever wants a silent engine to be given up soon
+/// says so: elsewhere a busy machine must not look like one.
 pub(crate) fn settings(fake: &FakeTransit, changes: &Value) -> WrapperSettings {
     let mut values =
-        json!({"address": fake.address(), "key": KEY, "token": fake.token(), "timeout_ms": 1_500});
+        json!({"address": fake.address(), "key": KEY, "token": fake.token(), "timeout_ms": 30_000});
     for (key, value) in changes.as_object().unwrap() {
         match value {
             Value::Null => values.as_object_mut().unwrap().remove(key),

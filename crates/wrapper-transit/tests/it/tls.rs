@@ -63,7 +63,7 @@ async fn only_the_configured_authority_is_trusted() {
         (&trusted, "127.0.0.1", None, false),
     ] {
         let (address, _tasks) = front(&fake, server_config(signer, name)).await;
-        let changes = json!({"address": format!("https://{address}"), "ca": ca, "timeout_ms": 5_000});
+        let changes = json!({"address": format!("https://{address}"), "ca": ca});
         let wrapper = build(&settings(&fake, &changes));
         let asked = fake.received().len();
         match wrapper.wrap(&key(), &context()).await {

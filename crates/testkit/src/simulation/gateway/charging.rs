@@ -193,13 +193,13 @@ impl ChargeProvider for Account {
 
     async fn refund_charge(&self, cx: &CallContext, request: CreateRefund) -> Result<ProviderRefund> {
         let mut again = request.clone();
-        match self.call("refund_charge", self.make_refund(cx, request)).await {
-            Err(error) if is_lost(&error) && self.scene.has(Flaw::RefundsTwice) => {
-                again.reference.push_str("-again");
-                self.call("refund_charge", self.make_refund(cx, again)).await
-            }
-            answer => answer,
+        let answer = self.call("refund_charge", self.make_refund(cx, request)).await;
+        if !self.scene.has(Flaw::RefundsTwice) {
+            return answer;
         }
+        // Whatever was answered: refunds are rare, and lost answers to them more so.
+        again.reference.push_str("-again");
+        self.call("refund_charge", self.make_refund(cx, again)).await
     }
 
     async fn fetch_refund(&self, cx: &CallContext, refund: RefundRef) -> Result<Lookup<ProviderRefund>> {
