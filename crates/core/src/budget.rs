@@ -77,6 +77,8 @@ pub(crate) struct Budget {
     apart: Duration,
     queue: Mutex<Queue>,
     under_way: Arc<AtomicUsize>,
+    /// Webhooks that are worked on. They are no questions of the sweeper's, and need no place in its queue.
+    webhooks: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -111,7 +113,19 @@ impl Budget {
             apart: quota.map(|quota| quota.replenish_interval()).unwrap_or_default(),
             queue: Mutex::new(Queue { quiet_until: long_ago, last: long_ago }),
             under_way: Arc::default(),
+            webhooks: Arc::default(),
         }
+    }
+
+    /// Whether so many webhooks of this gateway or more are worked on.
+    pub(crate) fn is_busy_with_webhooks(&self, most: usize) -> bool {
+        self.webhooks.load(Ordering::SeqCst) >= most.max(1)
+    }
+
+    /// Counts a webhook that is worked on.
+    pub(crate) fn webhook(&self) -> Asking {
+        self.webhooks.fetch_add(1, Ordering::SeqCst);
+        Asking(self.webhooks.clone())
     }
 
     /// Whether so many questions or more are under way.

@@ -160,6 +160,12 @@ impl Schedule {
         self.deliveries.get(index).map(|after| now.plus(*after))
     }
 
+    /// How often a webhook is worked on at most. When it comes again after it was given up, it gets one attempt more.
+    pub(crate) fn most_delivery_attempts(&self, received_count: i64) -> i64 {
+        let scheduled = i64::try_from(self.deliveries.len()).unwrap_or(i64::MAX);
+        scheduled.saturating_add(received_count)
+    }
+
     /// When a deletion is tried again after `attempts`; `None` when it is given up.
     pub(crate) fn next_removal_attempt(&self, attempts: i64, now: Timestamp) -> Option<Timestamp> {
         (attempts < self.removal_attempts).then(|| now.plus(nth_or_last(&self.removals, attempts)))

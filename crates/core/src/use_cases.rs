@@ -14,6 +14,7 @@ mod erase;
 mod events;
 mod fan_out;
 mod idempotency;
+mod inbox;
 mod known_keys;
 mod methods;
 mod process;
@@ -26,6 +27,7 @@ mod settle;
 mod settle_method;
 mod start;
 mod validate;
+mod vault_records;
 mod webhook_endpoints;
 
 pub use api_keys::{ApiKeyView, IssuedApiKey, Principal};

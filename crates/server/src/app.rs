@@ -25,7 +25,7 @@ use url::Url;
 use crate::config::{Config, GatewayConfig};
 use crate::limit::RevealLimit;
 use crate::metrics::Metrics;
-use crate::source::SourceLimit;
+use crate::source::{Connections, SourceLimit};
 use crate::{config_audit, hooks, http, routes, vault, workers};
 
 /// The program: use cases, configuration, and which providers are linked. Every layer and every handler of a request
@@ -177,7 +177,9 @@ impl App {
             hooks::start(&self.billfold, at_once, interval, &stop, &tasks);
         }
         tasks.close();
-        http::serve(listener, self.router(), self.config.server.max_connections, stop).await;
+        let server = &self.config.server;
+        let sources = Connections::new(server.max_connections_per_source, server.trusted_proxies.clone());
+        http::serve(listener, self.router(), server.max_connections, sources, stop).await;
         tasks.wait().await;
         self.requests.close();
         self.requests.wait().await;

@@ -80,6 +80,8 @@ pub struct ServerConfig {
     pub development: bool,
     /// Connections at the same time.
     pub max_connections: usize,
+    /// How many of them one address may hold; 0 for any number.
+    pub max_connections_per_source: usize,
     /// For how long an API key is believed after it was looked up, in milliseconds.
     pub api_key_cache_ms: u64,
     /// How many requests one address may make in a minute; 0 for any number.

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::util::MapRequest;
 
-use crate::source::Peer;
+use crate::source::{Connections, Peer};
 use patience::Patience;
 
 /// For a request's head, and for a connection that is kept between requests.
@@ -47,9 +47,11 @@ pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     max_connections: usize,
+    sources: Connections,
     stop: CancellationToken,
 ) {
     let slots = Arc::new(Semaphore::new(max_connections.max(1)));
+    let sources = Arc::new(sources);
     let graceful = GracefulShutdown::new();
     let connections = TaskTracker::new();
     loop {
@@ -63,6 +65,10 @@ pub(crate) async fn serve(
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
+        };
+        let Some(held) = sources.hold(peer.ip()) else {
+            tracing::debug!(source = %peer.ip(), "a connection was closed: its source has as many as it may have");
+            continue;
         };
         let _ = stream.set_nodelay(true);
         let service = MapRequest::new(router.clone(), move |mut request: http::Request<Incoming>| {
@@ -79,7 +85,7 @@ pub(crate) async fn serve(
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");
             }
-            drop(slot);
+            drop((slot, held));
         });
     }
     drop(listener);

@@ -67,6 +67,11 @@ impl Problem {
         self
     }
 
+    /// Whether somebody did not prove who they are.
+    pub(crate) fn is_unproven(&self) -> bool {
+        self.code == "unauthenticated"
+    }
+
     /// One that was kept, with the status of its answer.
     pub(crate) fn from_stored(stored: StoredProblem, status: StatusCode) -> Self {
         let StoredProblem { code, detail, errors } = stored;

@@ -1,9 +1,11 @@
 //! How many requests one source may make: a bound for each address, so that a stranger who guesses keys, or one that
 //! went wild, leaves room for the others.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
@@ -55,7 +57,7 @@ impl SourceLimit {
                 }
             }
         }
-        (!source.is_loopback()).then(|| network(source))
+        counted(source)
     }
 
     fn take(&self, source: IpAddr) -> Result<(), Problem> {
@@ -68,6 +70,65 @@ impl SourceLimit {
             let detail = format!("one address may make {} requests in a minute", self.per_minute);
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(wait)
         })
+    }
+}
+
+/// Whom an address stands for; `None` for this machine itself, which is not counted.
+fn counted(address: IpAddr) -> Option<IpAddr> {
+    let address = address.to_canonical();
+    (!address.is_loopback()).then(|| network(address))
+}
+
+/// How many connections one address holds open, so that nobody takes all of them.
+pub(crate) struct Connections {
+    most: usize,
+    trusted: Vec<IpAddr>,
+    open: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// A connection that is counted until it is dropped.
+pub(crate) struct Held {
+    all: Arc<Connections>,
+    source: Option<IpAddr>,
+}
+
+impl Connections {
+    /// `most` 0 is any number. Proxies in `trusted` speak for many and are not counted.
+    pub(crate) fn new(most: usize, trusted: Vec<IpAddr>) -> Self {
+        Self { most, trusted, open: Mutex::default() }
+    }
+
+    /// Counts a connection; `None` when its source has as many as it may have.
+    pub(crate) fn hold(self: &Arc<Self>, peer: IpAddr) -> Option<Held> {
+        let counts = self.most > 0 && !self.trusted.contains(&peer.to_canonical());
+        let source = counted(peer).filter(|_| counts);
+        if let Some(source) = source {
+            let mut open = self.open();
+            let held = open.entry(source).or_default();
+            if *held >= self.most {
+                return None;
+            }
+            *held += 1;
+        }
+        Some(Held { all: self.clone(), source })
+    }
+
+    /// Nothing in here panics half-way through a change.
+    fn open(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Some(source) = self.source else { return };
+        let mut open = self.all.open();
+        if let Some(held) = open.get_mut(&source) {
+            *held -= 1;
+            if *held == 0 {
+                open.remove(&source);
+            }
+        }
     }
 }
 
@@ -105,7 +166,9 @@ where
         return problem.into_response();
     }
     let response = answer(request).await;
-    if response.status() == StatusCode::UNAUTHORIZED {
+    // A gateway may want another status than 401 for a webhook that does not prove its origin.
+    let unproven = response.extensions().get::<Problem>().is_some_and(Problem::is_unproven);
+    if unproven || response.status() == StatusCode::UNAUTHORIZED {
         let _ = (1..REFUSED).try_for_each(|_| limit.take(source));
     }
     response
@@ -119,6 +182,42 @@ mod tests {
 
     const GOOD: StatusCode = StatusCode::OK;
     const UNPROVEN: StatusCode = StatusCode::UNAUTHORIZED;
+
+    #[test]
+    fn one_source_holds_so_many_connections_and_no_more() {
+        let all = Arc::new(Connections::new(2, vec!["192.0.2.9".parse().unwrap()]));
+        let hold = |peer: &str| all.hold(peer.parse().unwrap());
+        let held = [hold("192.0.2.1"), hold("192.0.2.1")];
+        assert!(held.iter().all(Option::is_some));
+        assert!(hold("192.0.2.1").is_none());
+        assert!(hold("::ffff:192.0.2.1").is_none(), "the same in another spelling");
+        assert!(hold("192.0.2.2").is_some(), "others have room");
+        drop(held);
+        assert!(hold("192.0.2.1").is_some());
+        assert!(all.open().is_empty(), "whoever left is forgotten");
+        let network: Vec<_> = (1..=3).map(|host| hold(&format!("2001:db8:0:1::{host}"))).collect();
+        assert!(network[1].is_some() && network[2].is_none(), "a whole network is one source");
+        for unbound in ["127.0.0.1", "::1", "192.0.2.9"] {
+            let many: Vec<_> = (0..9).map(|_| hold(unbound)).collect();
+            assert!(many.iter().all(Option::is_some), "{unbound}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_forged_webhook_counts_whatever_its_gateway_wants_to_hear() {
+        let limit = SourceLimit::new(60, Vec::new());
+        let forged = || {
+            let error = billfold_core::Error::new(billfold_core::ErrorKind::Unauthenticated, "wrong");
+            Problem::from(error).with_status(StatusCode::from_u16(498).unwrap()).into_response()
+        };
+        let mut answered = Vec::new();
+        for _ in 0..4 {
+            let mut request = Request::new(Body::empty());
+            request.extensions_mut().insert(Peer("192.0.2.1".parse().unwrap()));
+            answered.push(per_source(&limit, request, async |_| forged()).await.status().as_u16());
+        }
+        assert_eq!(answered, [498, 498, 498, 429]);
+    }
 
     async fn ask(limit: &SourceLimit, peer: &str, forwarded: &[&str], answer: StatusCode) -> StatusCode {
         let mut request = Request::new(Body::empty());

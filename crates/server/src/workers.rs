@@ -15,10 +15,10 @@ const BATCH: u32 = 20;
 const EXPIRED: u32 = 200;
 const AFTER_ERROR: Duration = Duration::from_secs(2);
 
-/// After so long the next sweep does not wait for the one before: a gateway that does not answer keeps it, while others
+/// After so long the next round does not wait for the one before: a gateway that does not answer keeps it, while others
 /// have something due.
 const SLOW: Duration = Duration::from_secs(5);
-/// Sweeps of one kind at the same time, when they are slow.
+/// Rounds of one kind at the same time, when gateways are slow.
 const SWEEPS: usize = 4;
 
 /// How often superseded data keys are looked for: they stay for minutes in any case.
@@ -31,23 +31,25 @@ const FAILED_SCRUB: Duration = Duration::from_mins(1);
 
 /// Starts the loops. They end after what they hold when `stop` is canceled.
 pub(crate) fn start(billfold: &Billfold, interval: Duration, stop: &CancellationToken, tasks: &TaskTracker) {
-    let (worker, sweeper, housekeeper) = (billfold.clone(), billfold.clone(), billfold.clone());
-    tasks.spawn(repeat(stop.clone(), interval, Some(billfold.clone()), move || {
-        let billfold = worker.clone();
-        async move { Ok(billfold.process(BATCH).await? + billfold.remove_tokens(BATCH).await?) }
+    let gateways = Work {
+        billfold: billfold.clone(),
+        interval,
+        at_once: SWEEPS,
+        announced: false,
+        stop: stop.clone(),
+        tasks: tasks.clone(),
+    };
+    let inbox = Work { announced: true, ..gateways.clone() };
+    let clock = Work { at_once: 1, ..gateways.clone() };
+    let keys = Work { interval: interval.max(HOUSEKEEPING), ..clock.clone() };
+    tasks.spawn(inbox.repeat(|billfold| async move {
+        Ok(billfold.process(BATCH).await? + billfold.remove_tokens(BATCH).await?)
     }));
-    let sweeps = Sweeps { billfold: billfold.clone(), interval, stop: stop.clone(), tasks: tasks.clone() };
-    tasks.spawn(sweeps.clone().repeat(|billfold| async move { billfold.reconcile(BATCH).await }));
-    tasks.spawn(sweeps.clone().repeat(|billfold| async move { billfold.recheck_methods(BATCH).await }));
-    tasks.spawn(sweeps.repeat(|billfold| async move { billfold.reconcile_charges(BATCH).await }));
-    tasks.spawn(repeat(stop.clone(), interval, None, move || {
-        let billfold = sweeper.clone();
-        async move { sweep(&billfold).await }
-    }));
-    tasks.spawn(repeat(stop.clone(), interval.max(HOUSEKEEPING), None, move || {
-        let billfold = housekeeper.clone();
-        async move { billfold.vault().retire_keys(BATCH).await }
-    }));
+    tasks.spawn(gateways.clone().repeat(|billfold| async move { billfold.reconcile(BATCH).await }));
+    tasks.spawn(gateways.clone().repeat(|billfold| async move { billfold.recheck_methods(BATCH).await }));
+    tasks.spawn(gateways.repeat(|billfold| async move { billfold.reconcile_charges(BATCH).await }));
+    tasks.spawn(clock.repeat(|billfold| async move { sweep(&billfold).await }));
+    tasks.spawn(keys.repeat(|billfold| async move { billfold.vault().retire_keys(BATCH).await }));
 }
 
 /// Overwrites what erased customers left in the database's file. Whoever writes waits meanwhile, so it gets a hundredth
@@ -89,36 +91,49 @@ async fn sweep(billfold: &Billfold) -> Result<usize> {
     Ok(erasures? + expired? + delivered? + keys?)
 }
 
-/// How gateways are asked about what is due.
+/// One kind of work, done while there is some, then when the interval is over.
 #[derive(Clone)]
-struct Sweeps {
+struct Work {
     billfold: Billfold,
     interval: Duration,
+    /// What is slow goes on beside the next, up to so many.
+    at_once: usize,
+    /// Whether it begins at once when some arrives.
+    announced: bool,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
 
-impl Sweeps {
-    /// Sweeps while something is due, then when the interval is over. One that is slow goes on beside the next.
-    async fn repeat<W, F>(self, sweep: W)
+impl Work {
+    /// Each round is a task: one that panics ends itself and no other.
+    async fn repeat<W, F>(self, work: W)
     where
         W: Fn(Billfold) -> F,
         F: Future<Output = Result<usize>> + Send + 'static,
     {
-        let slots = Arc::new(Semaphore::new(SWEEPS));
+        let slots = Arc::new(Semaphore::new(self.at_once));
         while let Some(Ok(slot)) = self.stop.run_until_cancelled(slots.clone().acquire_owned()).await {
-            let (sweep, interval) = (sweep(self.billfold.clone()), self.interval);
+            let (round, interval) = (work(self.billfold.clone()), self.interval);
             let task = self.tasks.spawn(async move {
-                let pause = pause_after(sweep.await, interval);
+                let pause = pause_after(round.await, interval);
                 drop(slot);
                 pause
             });
-            let pause = match tokio::time::timeout(SLOW, task).await {
+            let longest = if self.at_once > 1 { SLOW } else { Duration::MAX };
+            let pause = match tokio::time::timeout(longest, task).await {
                 Ok(Ok(None)) | Err(_) => continue,
                 Ok(Ok(Some(pause))) => pause,
                 Ok(Err(_panicked)) => AFTER_ERROR,
             };
-            let _ = self.stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+            let woken = async {
+                if self.announced {
+                    self.billfold.work_arrived().await;
+                } else {
+                    std::future::pending::<()>().await;
+                }
+            };
+            let wait = async { tokio::time::timeout(pause, woken).await };
+            let _ = self.stop.run_until_cancelled(wait).await;
         }
     }
 }
@@ -132,25 +147,5 @@ fn pause_after(worked: Result<usize>, interval: Duration) -> Option<Duration> {
             tracing::error!(error = %error.log_line(), "background work failed");
             Some(AFTER_ERROR)
         }
-    }
-}
-
-/// Works while there is work, then waits until some is announced or the interval is over. An error
-/// is logged and never ends the loop.
-async fn repeat<W, F>(stop: CancellationToken, interval: Duration, announced: Option<Billfold>, work: W)
-where
-    W: Fn() -> F,
-    F: Future<Output = Result<usize>>,
-{
-    while !stop.is_cancelled() {
-        let Some(pause) = pause_after(work().await, interval) else { continue };
-        let woken = async {
-            match &announced {
-                Some(billfold) => billfold.work_arrived().await,
-                None => std::future::pending().await,
-            }
-        };
-        let wait = async { tokio::time::timeout(pause, woken).await };
-        let _ = stop.run_until_cancelled(wait).await;
     }
 }

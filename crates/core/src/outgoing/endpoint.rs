@@ -5,6 +5,7 @@ use url::Url;
 
 use super::EventFilter;
 use crate::clock::Timestamp;
+use crate::error::{Error, Result};
 use crate::id::{VaultRecordId, WebhookEndpointId};
 use crate::name::TenantId;
 
@@ -106,6 +107,16 @@ pub struct WebhookEndpointView {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+impl WebhookEndpointView {
+    /// What others are told of it. The URL's path and query may hold a secret of the receiver, so its origin must do.
+    pub(crate) fn told_to_others(&self) -> Result<serde_json::Value> {
+        let told = serde_json::to_value(self);
+        let mut told = told.map_err(|_| Error::internal("an endpoint could not be written as JSON"))?;
+        told["url"] = self.url.origin().ascii_serialization().into();
+        Ok(told)
+    }
 }
 
 impl From<&WebhookEndpoint> for WebhookEndpointView {

@@ -28,6 +28,11 @@ impl Billfold {
         let subject = self.erasure_subject(tenant, &owner).await?;
         for _ in 0..MAX_ROUNDS {
             if let Some(known) = self.store().erasure_of(tenant, &subject).await? {
+                if known.owner.is_none() && self.has_values(tenant, &owner).await? {
+                    // Whoever stored a value in the moment of the erasure died before it was taken back.
+                    self.note_again(&known, "customer.erase", by).await?;
+                    return self.shred_owner(known, owner).await;
+                }
                 return self.advance(known).await;
             }
             let customer = self.store().customer(tenant, id).await?;
@@ -56,10 +61,7 @@ impl Billfold {
         if let Some(problem) = owner_problem(owner) {
             return Err(Error::invalid_fields(vec![problem]));
         }
-        // A gateway's webhooks are sealed under its name: it is nobody's data subject.
-        if self.gateways(tenant).any(|gateway| gateway.name.as_str() == owner) {
-            return Err(Error::invalid("/owner", "this is the name of a gateway"));
-        }
+        self.check_owner(tenant, owner).await?;
         if let Ok(customer) = owner.parse() {
             return self.erase_customer(tenant, customer, by).await;
         }
@@ -146,6 +148,9 @@ impl Billfold {
     ) -> Result<Erasure> {
         for _ in 0..MAX_ROUNDS {
             if let Some(known) = self.store().erasure_of(tenant, &subject).await? {
+                if known.state == ErasureState::Done {
+                    self.note_again(&known, action, by).await?;
+                }
                 return Ok(known);
             }
             let erasure = self.new_erasure(tenant, owner, subject.clone())?;
@@ -158,6 +163,12 @@ impl Billfold {
             }
         }
         Err(contended())
+    }
+
+    /// Writes into the audit trail who had an owner erased once more.
+    async fn note_again(&self, known: &Erasure, action: &str, by: &Actor) -> Result<()> {
+        let details = serde_json::json!({"again": true});
+        self.vault().append_audit(&known.tenant, by, action, &known.id.to_string(), &details).await
     }
 
     /// Goes on with up to `limit` erasures that are due; says how many there were.

@@ -1,19 +1,16 @@
-//! Working on stored webhooks: each event is a reason to ask the gateway, and the answer is settled.
+//! Acting on stored webhooks: each event is a reason to ask the gateway, and the answer is settled.
 
-use futures::FutureExt as _;
-
-use super::{MAX_ROUNDS, contended, side_by_side};
 use crate::billfold::Billfold;
 use crate::error::Result;
 use crate::gateway::Gateway;
 use crate::id::{ChargeId, CustomerId, SessionId};
 use crate::provider::{EventSubject, ProviderEvent, SessionRef};
 use crate::session::{Session, SessionStatus, Via};
-use crate::store::{Changes, Commit, Delivery, DeliveryState, Write};
+use crate::store::Delivery;
 
 /// What came of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Effect {
+pub(super) enum Effect {
     /// Nothing that Billfold acts on.
     Ignored,
     /// Its truth is stored.
@@ -24,9 +21,9 @@ enum Effect {
 
 /// What came of a delivery, and whom it was about.
 #[derive(Debug, Clone, Copy)]
-struct Outcome {
-    effect: Effect,
-    customer: Option<CustomerId>,
+pub(super) struct Outcome {
+    pub(super) effect: Effect,
+    pub(super) customer: Option<CustomerId>,
 }
 
 impl Outcome {
@@ -40,27 +37,13 @@ impl Outcome {
 }
 
 impl Billfold {
-    /// Works on up to `limit` webhooks that are due; says how many there were. One that fails or
-    /// matches nothing is tried again later and hurts no other.
-    pub async fn process(&self, limit: u32) -> Result<usize> {
-        let now = self.now();
-        let claimed = self.store().claim_deliveries(now, now.plus(self.schedule().lease), limit).await?;
-        let count = claimed.len();
-        let work = claimed.into_iter().map(|delivery| {
-            async move {
-                let outcome = self.work_on(&delivery).await;
-                self.finish(delivery, outcome).await
-            }
-            .boxed()
-        });
-        side_by_side(self.schedule().at_once, work.collect()).await?;
-        Ok(count)
-    }
-
-    async fn work_on(&self, delivery: &Delivery) -> Result<Outcome> {
+    /// Acts on every event of a delivery that is leased. One that fails keeps no other from being acted on; then the
+    /// first error is told, and the next attempt goes through all of them again.
+    pub(super) async fn work_on(&self, delivery: &mut Delivery) -> Result<Outcome> {
         let gateway = self.gateway_of(&delivery.tenant, &delivery.gateway)?;
         let stored = self.open_webhook(gateway, delivery).await?;
         let mut outcome = Outcome::nothing(Effect::Ignored);
+        let mut failed = Ok(());
         let mut asked_about = Vec::new();
         for event in &stored.events {
             // A delivery may tell of one object many times; its gateway is asked once.
@@ -68,11 +51,16 @@ impl Billfold {
                 continue;
             }
             asked_about.push(&event.subject);
-            let came = self.act_on(gateway, event).await?;
-            outcome.effect = outcome.effect.max(came.effect);
-            outcome.customer = outcome.customer.or(came.customer);
+            self.keep_lease(delivery).await?;
+            match self.act_on(gateway, event).await {
+                Ok(came) => {
+                    outcome.effect = outcome.effect.max(came.effect);
+                    outcome.customer = outcome.customer.or(came.customer);
+                }
+                Err(error) => failed = failed.and(Err(error)),
+            }
         }
-        Ok(outcome)
+        failed.map(|()| outcome)
     }
 
     async fn act_on(&self, gateway: &Gateway, event: &ProviderEvent) -> Result<Outcome> {
@@ -180,58 +168,5 @@ impl Billfold {
         }
         self.settle(gateway, session, observed, via).await?;
         Ok(Outcome::done(customer))
-    }
-
-    async fn finish(&self, mut delivery: Delivery, outcome: Result<Outcome>) -> Result<()> {
-        let now = self.now();
-        if let Ok(Outcome { customer: Some(customer), .. }) = &outcome {
-            delivery.customer_id = Some(*customer);
-        }
-        let (state, note) = match outcome.map(|outcome| outcome.effect) {
-            Ok(Effect::Done) => (DeliveryState::Done, None),
-            Ok(Effect::Ignored) => (DeliveryState::Ignored, None),
-            Ok(Effect::Unmatched) => {
-                (DeliveryState::Parked, Some("it matches no session or payment method".to_owned()))
-            }
-            Err(error) => {
-                tracing::warn!(delivery = %delivery.id, error = %error.log_line(), "a webhook could not be processed");
-                (DeliveryState::Parked, Some(error.message().to_owned()))
-            }
-        };
-        delivery.state = state;
-        delivery.note = note;
-        delivery.next_attempt_at = None;
-        if state == DeliveryState::Parked {
-            delivery.next_attempt_at = self.schedule().next_delivery_attempt(delivery.attempts, now);
-            if delivery.next_attempt_at.is_none() {
-                delivery.state = DeliveryState::Dead;
-                tracing::error!(delivery = %delivery.id, gateway = %delivery.gateway, "a webhook is given up");
-            }
-        }
-        for _ in 0..MAX_ROUNDS {
-            delivery.updated_at = now;
-            delivery.version += 1;
-            let mut changes = Changes::default();
-            if let Some(customer) = delivery.customer_id
-                && self.store().customer(&delivery.tenant, customer).await?.is_none()
-            {
-                // Erased while their webhook was worked on: nobody else destroys its body.
-                delivery.customer_id = None;
-                changes.vault_deletes.push((delivery.tenant.clone(), delivery.body));
-            }
-            changes.deliveries.push(Write::Update(delivery.clone()));
-            if self.store().commit(changes).await? == Commit::Applied {
-                return Ok(());
-            }
-            let stored = self.store().delivery_by_key(&delivery.gateway, &delivery.key).await?;
-            // Another attempt means that the lease ran out: whoever holds it now finishes it. Otherwise it
-            // only came again meanwhile.
-            let Some(stored) = stored.filter(|stored| stored.attempts == delivery.attempts) else {
-                return Ok(());
-            };
-            delivery.received_count = stored.received_count;
-            delivery.version = stored.version;
-        }
-        Err(contended())
     }
 }

@@ -213,12 +213,12 @@ impl Billfold {
             if endpoint.disabled.is_some() {
                 let action = "webhook_endpoint.disable";
                 changes.audit.push(self.endpoint_entry(&endpoint, action, &Actor::system()).await?);
-                let view = WebhookEndpointView::from(&endpoint);
+                let told = WebhookEndpointView::from(&endpoint).told_to_others()?;
                 changes.events.push(self.event(
                     "webhook_endpoint.disabled",
                     tenant,
                     id.to_string(),
-                    &view,
+                    &told,
                 )?);
             }
             if self.commit(changes).await? == Commit::Applied {

@@ -3,6 +3,7 @@
 
 use secrecy::ExposeSecret;
 
+use super::settle_method::{Token, next_status};
 use super::{MAX_ROUNDS, contended, purpose, sealed_kind};
 use crate::billfold::Billfold;
 use crate::error::{Error, ErrorKind, Result};
@@ -125,6 +126,12 @@ impl Billfold {
         let now = self.now();
         let default = self.store().default_method(&session.tenant, session.customer_id).await?;
         let update = known.is_some();
+        let before = known.as_ref().filter(|known| known.token_fingerprint == token_fingerprint);
+        // What was there by this token is followed as whenever the gateway is asked about it.
+        let status = before.map_or_else(
+            || saved_status(observed.status),
+            |known| next_status(known.status, observed.status, Token::Same),
+        );
         let mut method = match known {
             Some(known) => PaymentMethod { updated_at: now, version: known.version + 1, ..known },
             None => PaymentMethod {
@@ -160,7 +167,7 @@ impl Billfold {
         }
         method.session_id = session.id;
         method.display = observed.display.clone();
-        method.status = saved_status(observed.status);
+        method.status = status;
         let expiring = self.look_at_the_clock(&mut method);
         if self.store().token_was_deleted(&method.tenant, &method.gateway, &token_fingerprint).await? {
             // The customer saved again what they had deleted, and that deletion may be under way: whoever deletes
@@ -168,12 +175,15 @@ impl Billfold {
             let soon = now.plus(2 * self.schedule().lease);
             method.next_check_at = Some(method.next_check_at.map_or(soon, |next| next.min(soon)));
         }
-        self.choose_default(&mut method, default, session.details.make_default, changes);
+        let demoted = self.choose_default(&mut method, default, session.details.make_default, changes);
 
         let name = if update { "payment_method.updated" } else { "payment_method.saved" };
         changes.events.push(self.method_event(name, &method)?);
         if expiring {
             changes.events.push(self.method_event("payment_method.expiring", &method)?);
+        }
+        if demoted {
+            changes.events.push(self.method_event("payment_method.default_changed", &method)?);
         }
         let id = method.id;
         changes.methods.push(if update { Write::Update(method) } else { Write::Insert(method) });
@@ -194,14 +204,14 @@ impl Billfold {
         Ok(self.store().method_by_instrument(tenant, gateway, *customer_id, instrument, usage).await?)
     }
 
-    /// The first method is the default; later ones only when asked for.
+    /// The first method is the default; later ones only when asked for. Whether another was it before.
     fn choose_default(
         &self,
         method: &mut PaymentMethod,
         default: Option<PaymentMethod>,
         wanted: bool,
         changes: &mut Changes,
-    ) {
+    ) -> bool {
         let in_this_commit =
             changes.methods.iter().any(|(Write::Insert(other) | Write::Update(other))| other.is_default);
         match default {
@@ -209,9 +219,11 @@ impl Billfold {
             Some(current) if wanted && current.id != method.id && !in_this_commit => {
                 changes.methods.push(Write::Update(self.without_default(current)));
                 method.is_default = true;
+                return true;
             }
             Some(_) => {}
         }
+        false
     }
 
     pub(super) fn without_default(&self, mut method: PaymentMethod) -> PaymentMethod {

@@ -13,7 +13,7 @@ use crate::use_cases::settle::saved_status;
 
 /// What became of a method's token at its gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token {
+pub(super) enum Token {
     /// It is the one that we have.
     Same,
     /// Another is in its place now.
@@ -216,7 +216,7 @@ fn incident(method: &PaymentMethod, problem: &str) -> Error {
 
 /// The gateway's word is followed, except that a deleted method stays deleted, a method that was
 /// ever usable does not become pending again by the same token, and an unknown status changes nothing.
-fn next_status(
+pub(super) fn next_status(
     current: PaymentMethodStatus,
     observed: ProviderMethodStatus,
     token: Token,

@@ -1,5 +1,6 @@
 //! Unwrapped data keys, kept for a bounded time, so that the root key is asked rarely and its outage is
-//! survived for as long. A dropped key is overwritten.
+//! survived for as long. A dropped key is overwritten. Where a key stands, another process may change: that is known
+//! for a shorter time, and read anew from the database without asking the root key.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::num::NonZeroUsize;
@@ -31,12 +32,18 @@ impl Turns {
     }
 }
 
+/// For how long it is believed where a key stands: another process marks keys as compromised or replaces them.
+const FRESH: Duration = Duration::from_mins(1);
+
 #[derive(Clone)]
 struct Entry {
     role: Role,
     key: DataKey,
     state: KeyState,
+    /// The key is kept until then.
     until: Timestamp,
+    /// Its state is believed until then.
+    fresh_until: Timestamp,
 }
 
 pub(super) struct KeyCache {
@@ -46,7 +53,7 @@ pub(super) struct KeyCache {
 
 struct Maps {
     by_id: LruCache<KeyId, Entry>,
-    current: LruCache<Role, (KeyId, Timestamp)>,
+    current: LruCache<Role, KeyId>,
 }
 
 impl KeyCache {
@@ -65,7 +72,7 @@ impl KeyCache {
         self.maps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The key with this id and where it stands, if it is this tenant's and subject's.
+    /// The key with this id and where it stands, if it is this tenant's and subject's, and that is known well enough.
     pub(super) fn by_id(
         &self,
         id: KeyId,
@@ -79,28 +86,42 @@ impl KeyCache {
             maps.by_id.pop(&id);
             return None;
         }
-        (entry.role.0 == *tenant && entry.role.1 == subject).then(|| (entry.key.clone(), entry.state))
+        let known = entry.fresh_until > now && entry.role.0 == *tenant && entry.role.1 == subject;
+        known.then(|| (entry.key.clone(), entry.state))
     }
 
     pub(super) fn current(&self, role: &Role, now: Timestamp) -> Option<(KeyId, DataKey)> {
         let mut maps = self.maps();
-        let (id, until) = *maps.current.get(role)?;
-        if until <= now {
-            maps.current.pop(role);
-            return None;
-        }
-        let entry = maps.by_id.get(&id).filter(|entry| entry.until > now)?;
+        let id = *maps.current.get(role)?;
+        let entry = maps.by_id.get(&id).filter(|entry| entry.until > now && entry.fresh_until > now)?;
         Some((id, entry.key.clone()))
     }
 
     pub(super) fn keep(&self, row: &VaultKey, key: &DataKey, is_current: bool, now: Timestamp) {
-        let until = now.plus(self.lifetime);
+        let (until, fresh_until) = (now.plus(self.lifetime), now.plus(FRESH));
         let role = (row.tenant.clone(), row.subject.clone(), row.purpose);
         let mut maps = self.maps();
         if is_current {
-            maps.current.put(role.clone(), (row.id, until));
+            maps.current.put(role.clone(), row.id);
         }
-        maps.by_id.put(row.id, Entry { role, key: key.clone(), state: row.state, until });
+        maps.by_id.put(row.id, Entry { role, key: key.clone(), state: row.state, until, fresh_until });
+    }
+
+    /// The key of a row that was just read, if it is still kept; where it stands is then known anew. It is not kept
+    /// for longer by that.
+    pub(super) fn confirm(&self, row: &VaultKey, is_current: bool, now: Timestamp) -> Option<DataKey> {
+        let mut maps = self.maps();
+        let entry = maps.by_id.get_mut(&row.id).filter(|entry| entry.until > now)?;
+        if (&entry.role.0, &*entry.role.1, entry.role.2) != (&row.tenant, &*row.subject, row.purpose) {
+            return None;
+        }
+        entry.state = row.state;
+        entry.fresh_until = now.plus(FRESH);
+        let (role, key) = (entry.role.clone(), entry.key.clone());
+        if is_current {
+            maps.current.put(role, row.id);
+        }
+        Some(key)
     }
 
     /// Forgets a subject's keys: they were rotated or destroyed.
@@ -144,7 +165,7 @@ mod tests {
 
     #[test]
     fn keys_are_kept_for_their_time_and_for_their_subject() {
-        let cache = KeyCache::new(Duration::from_mins(1), 2);
+        let cache = KeyCache::new(Duration::from_secs(90), 2);
         let key = DataKey::from_bytes(Zeroizing::new([7; 32]));
         let at = Timestamp::from_millis;
         let tenant = TenantId::default_tenant();
@@ -152,8 +173,16 @@ mod tests {
         cache.keep(&row(1, "a"), &key, true, at(0));
         assert!(cache.current(&role("a"), at(59_999)).is_some());
         assert!(cache.by_id(KeyId::from_bytes([1; 16]), &tenant, "b", at(0)).is_none(), "another subject");
-        assert!(cache.current(&role("a"), at(60_000)).is_none(), "its time is over");
-        assert!(cache.by_id(KeyId::from_bytes([1; 16]), &tenant, "a", at(60_000)).is_none());
+        assert!(cache.current(&role("a"), at(60_000)).is_none(), "another key may be current by now");
+        let first = KeyId::from_bytes([1; 16]);
+        assert!(cache.by_id(first, &tenant, "a", at(60_000)).is_none(), "it may be compromised by now");
+        let marked = VaultKey { state: KeyState::Compromised, ..row(1, "a") };
+        assert!(cache.confirm(&row(1, "b"), true, at(60_000)).is_none(), "another subject");
+        assert!(cache.confirm(&marked, false, at(60_000)).is_some());
+        let (_, state) = cache.by_id(first, &tenant, "a", at(89_999)).unwrap();
+        assert_eq!(state, KeyState::Compromised);
+        assert!(cache.by_id(first, &tenant, "a", at(90_000)).is_none(), "its time is over");
+        assert!(cache.confirm(&marked, true, at(90_000)).is_none());
         for id in 1..=3 {
             cache.keep(&row(id, "a"), &key, true, at(0));
         }

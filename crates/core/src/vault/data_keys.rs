@@ -41,9 +41,7 @@ impl Vault {
         }
         for _ in 0..MAX_ROUNDS {
             if let Some(row) = self.inner.store.primary_vault_key(tenant, subject, purpose).await? {
-                let key = self.unwrap_row(&row).await?;
-                self.inner.cache.keep(&row, &key, true, self.inner.clock.now());
-                return Ok((row.id, key));
+                return Ok((row.id, self.key_of(&row, true).await?));
             }
             let (row, key) = self.new_key(tenant, subject, purpose).await?;
             let changes = Changes { vault_keys: vec![Write::Insert(row.clone())], ..Changes::default() };
@@ -69,9 +67,17 @@ impl Vault {
         let row = self.inner.store.vault_key(tenant, id).await?;
         let row = row.filter(|row| row.subject == *owner && row.purpose == KeyPurpose::Data);
         let Some(row) = row else { return Ok(None) };
-        let key = self.unwrap_row(&row).await?;
-        self.inner.cache.keep(&row, &key, false, self.inner.clock.now());
-        Ok(Some((key, row.state)))
+        Ok(Some((self.key_of(&row, false).await?, row.state)))
+    }
+
+    /// The key of a row that was just read. The root key is asked only when it is not kept any more.
+    async fn key_of(&self, row: &VaultKey, is_current: bool) -> Result<DataKey> {
+        if let Some(key) = self.inner.cache.confirm(row, is_current, self.inner.clock.now()) {
+            return Ok(key);
+        }
+        let key = self.unwrap_row(row).await?;
+        self.inner.cache.keep(row, &key, is_current, self.inner.clock.now());
+        Ok(key)
     }
 
     /// A new key, wrapped, not stored yet.
@@ -108,9 +114,10 @@ impl Vault {
     fn wrapper(&self, id: &WrapperId) -> Result<&Arc<dyn KeyWrapper>> {
         let mut all = std::iter::once(&self.inner.primary).chain(&self.inner.older);
         all.find(|wrapper| wrapper.id() == id).ok_or_else(|| {
+            let local = id.as_str().starts_with("local:");
+            let key = if local { "vault.previous_root_keys" } else { "vault.previous_wrappers" };
             let message = format!(
-                "values are sealed under the root key {id}, which is not configured; add it to \
-                 vault.previous_root_keys, or restore it"
+                "values are sealed under the root key {id}, which is not configured; add it to {key}, or restore it"
             );
             Error::new(ErrorKind::Configuration, message)
         })

@@ -153,8 +153,8 @@ impl Vault {
     }
 
     /// Marks a data key as known to somebody else, and replaces it. What it sealed is sealed anew by
-    /// [`Self::reseal_step`], or when it is next opened, whichever comes first; another process may have the key in
-    /// its cache and go on for that long.
+    /// [`Self::reseal_step`], or when it is next opened, whichever comes first; another process may believe for a
+    /// minute that the key is a good one.
     pub async fn compromise_key(&self, tenant: &TenantId, id: KeyId) -> Result<()> {
         let row = self.inner.store.vault_key(tenant, id).await?;
         let row = row.filter(|row| row.purpose == KeyPurpose::Data);
@@ -199,8 +199,9 @@ impl Vault {
         let mut progress = Progress::of(records.len(), records.last().map(|record| record.id));
         for record in records {
             let id = record.id;
-            match self.reseal_one(record).await {
+            match self.reseal_one(&record).await {
                 Ok(commit) => progress.changed += usize::from(commit == Commit::Applied),
+                Err(_) if !self.is_still(&record).await? => {}
                 Err(error) => {
                     progress.failed += 1;
                     tracing::error!(record = %id, error = %error.log_line(), "a record could not be sealed anew");
@@ -210,9 +211,16 @@ impl Vault {
         Ok(progress)
     }
 
-    async fn reseal_one(&self, record: VaultRecord) -> Result<Commit> {
-        let (value, _) = self.unseal(&record).await?.ok_or_else(|| refused("key", SealError))?;
-        self.seal_anew(record, &value).await
+    async fn reseal_one(&self, record: &VaultRecord) -> Result<Commit> {
+        let (value, _) = self.unseal(record).await?.ok_or_else(|| refused("key", SealError))?;
+        self.seal_anew(record.clone(), &value).await
+    }
+
+    /// Whether a record that did not open is as it was read: its owner may have been erased meanwhile, or its value
+    /// replaced and the key destroyed.
+    async fn is_still(&self, record: &VaultRecord) -> Result<bool> {
+        let kept = self.inner.store.vault_record(&record.tenant, record.id).await?;
+        Ok(kept.is_some_and(|kept| kept.version == record.version))
     }
 
     /// Destroys up to `limit` data keys that sealed nothing that is still there: superseded ones, those of
@@ -247,6 +255,7 @@ impl Vault {
             match self.unseal(&record).await {
                 Ok(Some(_)) => verified.opened += 1,
                 Err(error) if error.kind() == ErrorKind::KeysUnavailable => return Err(error),
+                Ok(None) | Err(_) if !self.is_still(&record).await? => {}
                 Ok(None) | Err(_) => verified.refused.push(record.id),
             }
         }

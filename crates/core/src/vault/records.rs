@@ -15,6 +15,8 @@ use crate::name::TenantId;
 use crate::store::{Changes, Commit, Page, VaultPut, Write};
 
 const MAX_ROUNDS: usize = 16;
+/// Records whose time is over are deleted so many at once.
+const EXPIRED: u32 = 200;
 const MAX_METADATA: usize = 20;
 const MAX_METADATA_VALUE: usize = 500;
 
@@ -232,7 +234,7 @@ impl Vault {
                 return Ok(Some((PutOutcome::Kept, known)));
             }
             OnConflict::Keep => {
-                let value = self.open(&known).await?;
+                let Some(value) = self.open_if_kept(&known).await? else { return Ok(None) };
                 (PutOutcome::MetadataUpdated, self.reseal(changed, &value).await?)
             }
             OnConflict::Replace => {
@@ -315,9 +317,9 @@ impl Vault {
                     let message = format!("the owner already has this value, as {}", holder.id);
                     return Err(Error::conflict(message));
                 }
-                // Its time is over, and the sweeper has not come yet.
-                let vault_deletes = vec![(tenant.clone(), holder.id)];
-                self.inner.store.commit(Changes { vault_deletes, ..Changes::default() }).await?;
+                // Its time is over, and the sweeper has not come yet. It looks again before it deletes: somebody may
+                // be prolonging it.
+                while self.sweep_expired(EXPIRED).await? > 0 {}
             }
             self.inner.cache.forget(tenant, &changed.owner);
         }
@@ -335,10 +337,13 @@ impl Vault {
     /// A record with its value. The audit trail says so in the same transaction; if it cannot, nothing is
     /// revealed.
     pub async fn reveal(&self, tenant: &TenantId, id: VaultRecordId, by: &Actor) -> Result<RevealedRecord> {
+        let gone = || Error::not_found("vault record");
         let record = self.user_record(tenant, id).await?;
-        let value = SecretValue::from_plaintext(&self.open(&record).await?)?;
+        let value = SecretValue::from_plaintext(&self.open_if_kept(&record).await?.ok_or_else(gone)?)?;
         let details = serde_json::json!({"kind": record.kind, "generation": record.version});
         self.append_audit(tenant, by, "vault.reveal", &id.to_string(), &details).await?;
+        // Erased before the entry was written: nobody is shown a value after that.
+        self.inner.store.vault_record(tenant, id).await?.ok_or_else(gone)?;
         Ok(RevealedRecord { record: RecordView::from(&record), value })
     }
 

@@ -1,24 +1,28 @@
 //! Whoever is erased is gone: here, at the gateway, and from a backup that comes back.
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use billfold_core::ErrorKind;
 use billfold_core::audit::Actor;
+use billfold_core::clock::Timestamp;
 use billfold_core::erasure::{ErasureState, ErasureView};
 use billfold_core::id::{CustomerId, SessionId};
 use billfold_core::name::TenantId;
 use billfold_core::provider::{CustomerProfile, Echo, ProviderMethodStatus};
 use billfold_core::schedule::Schedule;
 use billfold_core::store::{
-    Changes, Commit, DeliveryState, KeyFilter, Page, RecordFilter, Store, StoreResult,
+    Changes, Commit, DeliveryState, KeyFilter, Page, RecordFilter, Store, StoreResult, VaultPut,
 };
+use billfold_core::vault::VaultRecord;
 use billfold_core::{CustomerSelector, Result};
 use billfold_testkit::between::Between;
 use billfold_testkit::reference::{Instrument, Trouble};
 use billfold_testkit::vault::{FragileWrapper, Mood};
+use futures::future::BoxFuture;
 use serde_json::json;
 
 use crate::support::{World, at_once, request};
@@ -411,6 +415,61 @@ async fn an_owner_who_is_no_customer_is_erased_at_once_and_may_come_back() {
     let erasure = billfold.erase_owner(tenant, &known.customer.to_string(), &operator()).await.unwrap();
     assert_eq!(outcomes(&erasure), ["deleted", "deleted"]);
     assert_eq!(shown(&world, &known, "c-1").await, Vec::<&str>::new());
+}
+
+/// Somebody erases the owner right before a value is stored.
+struct ErasedBeforePut(Mutex<Option<BoxFuture<'static, ()>>>);
+
+impl fmt::Debug for ErasedBeforePut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ErasedBeforePut")
+    }
+}
+
+#[async_trait]
+impl Between for ErasedBeforePut {
+    async fn vault_put(
+        &self,
+        store: &dyn Store,
+        record: &VaultRecord,
+        now: Timestamp,
+    ) -> StoreResult<VaultPut> {
+        let what = self.0.lock().unwrap().take();
+        if let Some(what) = what {
+            what.await;
+        }
+        store.vault_put(record, now).await
+    }
+}
+
+#[tokio::test]
+async fn no_value_is_stored_for_a_customer_who_is_not_there_or_not_any_more() {
+    let world = World::new();
+    let (billfold, tenant) = (&world.billfold, &world.tenant);
+    let known = known(&world, "c-1").await;
+    let owner = known.customer.to_string();
+    billfold.put_vault_record(tenant, put(&owner, "note", text("one"))).await.unwrap();
+    let (eraser, of, customer) = (billfold.clone(), tenant.clone(), known.customer);
+    let erased = async move {
+        eraser.erase_customer(&of, customer, &operator()).await.unwrap();
+    };
+    let between = ErasedBeforePut(Mutex::new(Some(Box::pin(erased))));
+    let other = world.again(|setup| setup.between = Some(Arc::new(between)));
+    let refused =
+        other.billfold.put_vault_record(tenant, put(&owner, "note", text("two"))).await.unwrap_err();
+    assert_eq!(refused.fields()[0].pointer, "/owner");
+    assert_eq!(held(&world, &owner).await, (0, 0), "it is taken back");
+    let refused = billfold.put_vault_record(tenant, put(&owner, "note", text("two"))).await.unwrap_err();
+    assert_eq!(refused.fields()[0].pointer, "/owner");
+
+    // Who died before they could take it back: erasing again does it, and says who asked.
+    billfold.vault().put(tenant, put(&owner, "note", text("three"))).await.unwrap();
+    billfold.erase_customer(tenant, known.customer, &operator()).await.unwrap();
+    assert_eq!(held(&world, &owner).await, (0, 0));
+    let trail = world.store.audit_entries(tenant, 0, 100).await.unwrap();
+    let asked =
+        trail.iter().filter(|entry| entry.action == "customer.erase" && entry.actor == operator().as_str());
+    assert_eq!(asked.count(), 2);
 }
 
 /// Somebody else's write gets between the deletion of the values and that of their key, once.

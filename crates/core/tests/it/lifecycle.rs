@@ -65,6 +65,27 @@ async fn one_default_per_customer() {
     wanted.make_default = true;
     let third = world.save_with(wanted, Instrument::card("tok-3", "fp-3")).await;
     assert_eq!(defaults(&world.methods(&first).await), third.payment_methods);
+    let told = ["payment_method.saved", "payment_method.default_changed", "session.completed"];
+    let names = world.event_names().await;
+    let of_third = names.iter().rev().take(3).map(String::as_str).collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(of_third, told.into(), "the other one is told to be it no more by who is");
+}
+
+#[tokio::test]
+async fn a_usable_method_saved_again_does_not_become_pending() {
+    let world = World::new();
+    let first = world.save("c-1", Instrument::card("tok-1", "fp-1")).await;
+    for status in [ProviderMethodStatus::Pending, ProviderMethodStatus::Unknown] {
+        let again = Instrument { status, ..Instrument::card("tok-1", "fp-1") };
+        let again = world.save("c-1", again).await;
+        assert_eq!(again.payment_methods, first.payment_methods);
+        assert_eq!(world.methods(&first).await[0].status, PaymentMethodStatus::Active, "{status:?}");
+    }
+    // Another token is another matter: it may not work yet.
+    let pending = Instrument { status: ProviderMethodStatus::Pending, ..Instrument::card("tok-2", "fp-1") };
+    let again = world.save("c-1", pending).await;
+    assert_eq!(again.payment_methods, first.payment_methods);
+    assert_eq!(world.methods(&first).await[0].status, PaymentMethodStatus::Pending);
 }
 
 #[tokio::test]

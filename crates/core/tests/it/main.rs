@@ -11,6 +11,7 @@ mod erasure;
 mod flows;
 mod histories;
 mod idempotency;
+mod inbox;
 mod intents;
 mod key_service;
 mod lifecycle;

@@ -13,7 +13,7 @@ use billfold_core::name::TenantId;
 use billfold_core::provider::{ProviderMethodStatus, ProviderSessionStatus};
 use billfold_core::session::SessionStatus;
 use billfold_core::store::{Changes, Commit, KeyFilter, Page, Store, StoreResult, Write};
-use billfold_core::vault::VaultRecord;
+use billfold_core::vault::{OnConflict, VaultRecord};
 use billfold_core::view::PaymentMethodView;
 use billfold_core::{ErrorKind, StartCharge};
 use billfold_testkit::between::Between;
@@ -21,6 +21,7 @@ use billfold_testkit::reference::{Instrument, Trouble};
 use futures::future::BoxFuture;
 
 use crate::support::World;
+use crate::vault::{put, text};
 
 /// Something that happens once, right before the first commit of a kind.
 pub(crate) struct Meanwhile {
@@ -232,5 +233,85 @@ async fn whoever_charges_a_customer_while_they_are_erased_charges_nothing() {
         let charged = other.billfold.charge_method(&world.tenant, method.id, request).await;
         assert_eq!(charged.unwrap_err().kind(), ErrorKind::Conflict, "before: {before}");
         assert!(world.gateway.ledger().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_value_shown_or_changed_while_its_owner_is_erased_is_not_found() {
+    for before in [true, false] {
+        let value = || put("o-1", "card", text("4111"));
+        let world = World::new();
+        let record = world.billfold.vault().put(&world.tenant, value()).await.unwrap().record;
+        let another = |world: &World| {
+            let (billfold, tenant) = (world.billfold.clone(), world.tenant.clone());
+            let erased = async move {
+                billfold.erase_owner(&tenant, "o-1", &operator()).await.unwrap();
+            };
+            let between = ErasedAround { before, what: Mutex::new(Some(Box::pin(erased))) };
+            world.again(|setup| setup.between = Some(Arc::new(between)))
+        };
+        let other = another(&world);
+        let shown = other.billfold.vault().reveal(&world.tenant, record.id, &operator()).await;
+        assert_eq!(shown.unwrap_err().kind(), ErrorKind::NotFound, "before: {before}");
+
+        // Kept, with something new beside it: the owner is somebody new by now.
+        world.billfold.vault().put(&world.tenant, value()).await.unwrap();
+        let mut again = value();
+        again.on_conflict = OnConflict::Keep;
+        again.metadata = Some([("a".to_owned(), "b".to_owned())].into());
+        let other = another(&world);
+        let stored = other.billfold.vault().put(&world.tenant, again).await.unwrap();
+        let kept = world.billfold.vault().list(&world.tenant, "o-1", None, Page::first(9)).await.unwrap();
+        assert!(kept.len() <= 1 && kept.iter().all(|kept| kept.id == stored.record.id));
+    }
+}
+
+/// Erases an owner right after a page of records was read.
+struct ErasedAfter {
+    call: &'static str,
+    what: Mutex<Option<BoxFuture<'static, ()>>>,
+}
+
+impl fmt::Debug for ErasedAfter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ErasedAfter")
+    }
+}
+
+#[async_trait]
+impl Between for ErasedAfter {
+    async fn after(&self, call: &'static str) -> StoreResult<()> {
+        let what = if call == self.call { self.what.lock().unwrap().take() } else { None };
+        if let Some(what) = what {
+            what.await;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn whoever_verifies_or_seals_anew_beside_an_erasure_raises_no_alarm() {
+    for verifying in [true, false] {
+        let world = World::new();
+        for owner in ["o-1", "o-2"] {
+            world.billfold.vault().put(&world.tenant, put(owner, "card", text("4111"))).await.unwrap();
+        }
+        if !verifying {
+            let cutoff = world.billfold.clock().now().plus(Duration::from_secs(1));
+            world.billfold.vault().rotate_data_step(None, cutoff, None, 10).await.unwrap();
+        }
+        let (billfold, tenant) = (world.billfold.clone(), world.tenant.clone());
+        let erased = async move {
+            billfold.erase_owner(&tenant, "o-1", &operator()).await.unwrap();
+        };
+        let between = ErasedAfter { call: "vault_records_all", what: Mutex::new(Some(Box::pin(erased))) };
+        let other = world.again(|setup| setup.between = Some(Arc::new(between)));
+        if verifying {
+            let verified = other.billfold.vault().verify_step(None, 10).await.unwrap();
+            assert_eq!((verified.opened, verified.refused.len()), (1, 0));
+        } else {
+            let sealed = other.billfold.vault().reseal_step(None, 10).await.unwrap();
+            assert_eq!((sealed.seen, sealed.changed, sealed.failed), (2, 1, 0));
+        }
     }
 }

@@ -283,6 +283,37 @@ async fn what_a_compromised_key_sealed_is_sealed_anew_before_it_is_read() {
     assert_eq!(stored.version, 2);
 }
 
+/// Another process has the key at hand, and learns within a minute that it is a bad one, without asking for it anew.
+#[tokio::test]
+async fn what_another_process_marks_as_compromised_seals_nothing_after_a_minute() {
+    let asked = FragileWrapper::new();
+    let root: Arc<dyn KeyWrapper> = asked.clone();
+    let vaults = Vaults::filled(&root).await;
+    let (vault, another) = (vaults.vault(&root, &[]), vaults.vault(&root, &[]));
+    let tenant: TenantId = "tenant-0".parse().unwrap();
+    let put_one = async |vault: &Vault, value: &str| {
+        let id = vault.put(&tenant, put("owner-0", "card", text(value))).await.unwrap().record.id;
+        vaults.store.vault_record(&tenant, id).await.unwrap().unwrap()
+    };
+    let before = put_one(&another, "before").await;
+    vault.compromise_key(&tenant, before.key_id).await.unwrap();
+    vaults.clock.advance(Duration::from_mins(1));
+    let after = put_one(&another, "after").await;
+    assert_ne!(after.key_id, before.key_id);
+    another.reveal(&tenant, after.id, &Actor::new("tester")).await.unwrap();
+    // The service is not needed to learn it.
+    asked.set(Mood::Down(None));
+    vaults.clock.advance(Duration::from_mins(1));
+    put_one(&another, "meanwhile").await;
+    another.reveal(&tenant, before.id, &Actor::new("tester")).await.unwrap();
+    let stored = vaults.store.vault_record(&tenant, before.id).await.unwrap().unwrap();
+    assert_eq!(
+        (stored.key_id == before.key_id, stored.version),
+        (false, 2),
+        "sealed anew before it was shown"
+    );
+}
+
 #[tokio::test]
 async fn another_suite_takes_over_value_by_value() {
     let root = test_root();

@@ -7,12 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use billfold_core::audit::Actor;
 use billfold_core::clock::ManualClock;
+use billfold_core::erasure::Shred;
 use billfold_core::outgoing::{
     AttemptError, DeliveryAttempt, DisabledReason, EndpointDeliveryState, EndpointDeliveryView,
     EndpointState, SendError, SentAnswer, WebhookEndpointView, WebhookSender,
 };
 use billfold_core::secret::ExposeSecret;
-use billfold_core::store::{OutgoingStore as _, Page, ReplayFilter, Store as _};
+use billfold_core::store::{Changes, Commit, OutgoingStore as _, Page, ReplayFilter, Store as _};
 use billfold_core::{ChangeEndpoint, CreateEndpoint, ErrorKind, Principal};
 use billfold_testkit::reference::Instrument;
 use bytes::Bytes;
@@ -21,6 +22,7 @@ use standardwebhooks::Webhook;
 use url::Url;
 
 use crate::support::World;
+use crate::vault::{put, text};
 
 type Outcome = Result<SentAnswer, SendError>;
 
@@ -271,6 +273,10 @@ async fn a_receiver_that_is_gone_is_called_no_more_and_misses_nothing() {
     receiver.answer([status(410)]);
     assert_eq!(world.send().await, 2);
     assert_eq!(receiver.types(), ["payment_method.saved", "webhook_endpoint.disabled"]);
+    let told = world.billfold.list_events(&world.tenant, 0, 100).await.unwrap().pop().unwrap();
+    let url = url::Url::parse(told.data["url"].as_str().unwrap()).unwrap();
+    assert_eq!(url.path(), "/", "the path may hold a secret of the receiver's");
+    assert_eq!(url.origin(), world.endpoint(&endpoint).await.url.origin());
     let gone = world.endpoint(&endpoint).await;
     assert_eq!((gone.state, gone.disabled_reason), (EndpointState::Disabled, Some(DisabledReason::Gone)));
     assert_eq!(world.event_names().await.pop().unwrap(), "webhook_endpoint.disabled");
@@ -390,8 +396,9 @@ async fn two_secrets_sign_while_one_follows_the_other() {
 async fn a_secret_that_was_destroyed_is_mended_by_a_rotation() {
     let (world, receiver) = world();
     let (endpoint, _) = world.listen(&["payment_method.saved"]).await;
-    let owner = endpoint.id.to_string();
-    world.billfold.erase_owner(&world.tenant, &owner, &Actor::system()).await.unwrap();
+    let shred = Shred { tenant: world.tenant.clone(), owner: endpoint.id.to_string() };
+    let changes = Changes { shreds: vec![shred], ..Changes::default() };
+    assert_eq!(world.store.commit(changes).await.unwrap(), Commit::Applied);
     world.saved("c-1", "one").await;
     world.billfold.fan_out_events(10).await.unwrap();
     let error = world.billfold.send_webhooks(&world.tenant, endpoint.id, 8).await.unwrap_err();
@@ -567,4 +574,18 @@ async fn each_attempt_is_remembered_with_what_came_of_it_and_how_long_it_took() 
     world.clock.advance(Duration::from_hours(31 * 24));
     assert_eq!(world.billfold.sweep_webhook_deliveries(10).await.unwrap(), 1);
     assert_eq!(get(&world.tenant, &endpoint).await.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn the_secret_of_an_endpoint_is_nobodys_to_erase() {
+    let (world, receiver) = world();
+    let (endpoint, _) = world.listen(&["payment_method.saved"]).await;
+    let owner = endpoint.id.to_string();
+    let refused = world.billfold.erase_owner(&world.tenant, &owner, &Actor::new("tester")).await.unwrap_err();
+    assert_eq!(refused.fields()[0].pointer, "/owner");
+    let stored = world.billfold.put_vault_record(&world.tenant, put(&owner, "note", text("x"))).await;
+    assert_eq!(stored.unwrap_err().fields()[0].pointer, "/owner");
+    world.saved("c-1", "one").await;
+    assert_eq!(world.send().await, 1);
+    assert_eq!(receiver.types(), ["payment_method.saved"], "it still signs");
 }

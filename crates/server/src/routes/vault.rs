@@ -132,7 +132,7 @@ async fn put(
     record.mask = body.mask;
     record.metadata = body.metadata;
     record.expires_at = end(&app, body.expires_at, body.expires_in_seconds)?;
-    let stored = app.billfold.vault().put(caller.tenant(), record).await?;
+    let stored = app.billfold.put_vault_record(caller.tenant(), record).await?;
     if stored.outcome == PutOutcome::Created {
         return Ok(created("/v1/vault/records", &stored.record.id, &stored));
     }

@@ -236,12 +236,21 @@ impl Target {
             |error: tokio_postgres::Error| diesel::ConnectionError::BadConnection(connection_problem(&error));
         if let Some(tls) = &self.tls {
             let (client, connection) = self.config.connect(tls.clone()).await.map_err(bad)?;
-            Conn::try_from_client_and_connection(client, connection).await
+            durable(Conn::try_from_client_and_connection(client, connection).await?).await
         } else {
             let (client, connection) = self.config.connect(tokio_postgres::NoTls).await.map_err(bad)?;
-            Conn::try_from_client_and_connection(client, connection).await
+            durable(Conn::try_from_client_and_connection(client, connection).await?).await
         }
     }
+}
+
+/// What is acknowledged has to outlive a power cut, whatever the role or the database is set to.
+async fn durable(mut conn: Conn) -> diesel::ConnectionResult<Conn> {
+    let set = "SELECT set_config('synchronous_commit', 'on', false) \
+               WHERE current_setting('synchronous_commit') = 'off'";
+    let set = diesel::sql_query(set).execute(&mut conn).await;
+    set.map_err(|error| diesel::ConnectionError::BadConnection(error.to_string()))?;
+    Ok(conn)
 }
 
 fn connection_problem(error: &tokio_postgres::Error) -> String {
@@ -272,5 +281,34 @@ impl fmt::Debug for PostgresStore {
         f.debug_struct("PostgresStore")
             .field("hosts", &self.target.config.get_hosts())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use billfold_testkit::postgres::ThrowAwayPostgres;
+
+    use super::*;
+
+    #[derive(diesel::QueryableByName)]
+    struct Setting {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        synchronous_commit: String,
+    }
+
+    #[tokio::test]
+    async fn commits_are_on_the_disk_whatever_the_database_is_set_to() {
+        let Some(database) = ThrowAwayPostgres::database().await else { return };
+        let target = Target::parse(&database.url, &StoreOptions::default()).unwrap();
+        let name = target.config.get_dbname().unwrap();
+        for (set, expected) in [("off", "on"), ("on", "on"), ("local", "local")] {
+            let mut conn = target.connect().await.unwrap();
+            let alter = format!("ALTER DATABASE \"{name}\" SET synchronous_commit = {set}");
+            diesel::sql_query(alter).execute(&mut conn).await.unwrap();
+            let mut conn = target.connect().await.unwrap();
+            let shown: Setting =
+                diesel::sql_query("SHOW synchronous_commit").get_result(&mut conn).await.unwrap();
+            assert_eq!(shown.synchronous_commit, expected, "{set}");
+        }
     }
 }
