@@ -20,6 +20,11 @@ impl Plan {
     pub(crate) fn count(&self, quick: u32, full: u32) -> u32 {
         if self.quick { quick } else { full }
     }
+
+    /// How long something may take. The figures count on a machine that does nothing else; the quick tier runs on any.
+    pub(crate) fn within(&self, limit: Duration) -> Duration {
+        if self.quick { limit * 4 } else { limit }
+    }
 }
 
 /// Where the rows are kept.

@@ -19,6 +19,7 @@ use crate::problem::Problem;
 /// The largest webhook, in bytes: some gateways put a few hundred events into one.
 const MAX_WEBHOOK: usize = 512 * 1024;
 const DEADLINE: Duration = Duration::from_millis(4500);
+const _: () = assert!(DEADLINE.as_secs() < 5, "some gateways give up after five seconds, for good");
 
 pub(super) fn route() -> MethodRouter<App> {
     post(receive)

@@ -21,13 +21,24 @@ const NO_SWEEP: &[u64] = &[3600];
 /// How long a session may take to be settled once somebody told of it.
 const SETTLES: Duration = Duration::from_mins(1);
 
-/// Sends a webhook as the gateway would; the answer's status.
+/// How often a webhook is sent again that the server asks to have sent again.
+const AGAIN: usize = 20;
+
+/// Sends a webhook as the gateway would, again when it could not be stored; the last answer's status.
 async fn send(here: &Installation, webhook: &WireWebhook) -> anyhow::Result<u16> {
-    let mut request = here.http.post(here.url(0, "/webhooks/main"));
-    for (name, value) in &webhook.headers {
-        request = request.header(*name, value);
+    let mut status = 503;
+    for _ in 0..AGAIN {
+        let mut request = here.http.post(here.url(0, "/webhooks/main"));
+        for (name, value) in &webhook.headers {
+            request = request.header(*name, value);
+        }
+        status = request.body(webhook.body.clone()).send().await?.status().as_u16();
+        if status != 503 {
+            break;
+        }
+        sleep(Duration::from_millis(200)).await;
     }
-    Ok(request.body(webhook.body.clone()).send().await?.status().as_u16())
+    Ok(status)
 }
 
 /// Every webhook is held back, and sent by us 64 times at the same moment.

@@ -18,6 +18,10 @@ use crate::trial::{Backend, Plan, Verdict};
 
 /// Merchants who charge at the same time.
 const LANES: u32 = 8;
+/// How long the server lives at most, in milliseconds; up to `LONG` where nothing is answered in that time.
+const SHORT: u64 = 700;
+const LONG: u64 = 10_000;
+
 /// Methods are charged, each charge with a key of its own, and the server is killed again and again. In the end the
 /// gateway's books hold each charge once at most, and as much as was asked for.
 pub(super) async fn kills(plan: Plan, backend: Backend) -> anyhow::Result<Verdict> {
@@ -49,9 +53,13 @@ pub(super) async fn kills(plan: Plan, backend: Backend) -> anyhow::Result<Verdic
         ended
     });
     let mut dice = StdRng::seed_from_u64(plan.seed);
-    let mut kills = 0;
+    let (mut kills, mut begun, mut most) = (0, 0, SHORT);
     while !over.load(Ordering::Relaxed) {
-        sleep(Duration::from_millis(dice.random_range(20..700))).await;
+        sleep(Duration::from_millis(dice.random_range(20..most))).await;
+        // A machine that is too busy to answer anybody in that time gets more of it.
+        let now = next.load(Ordering::Relaxed);
+        most = if now == begun { (most * 2).min(LONG) } else { SHORT };
+        begun = now;
         here.kill(0)?;
         here.up(0).await?;
         kills += 1;

@@ -53,7 +53,7 @@ pub(super) async fn provider(plan: Plan, backend: Backend) -> anyhow::Result<Ver
         }
         while let Some(answer) = asked.join_next().await {
             let Answer { what, status, typed, took } = answer??;
-            ensure!(took < ENDS, "{mood}: {what} took {took:?}");
+            ensure!(took < plan.within(ENDS), "{mood}: {what} took {took:?}");
             ensure!(status < 400 || typed, "{mood}: {what} was answered with {status} and no problem");
             (calls, refused, slowest) = (calls + 1, refused + usize::from(status >= 400), slowest.max(took));
         }
@@ -66,7 +66,7 @@ pub(super) async fn provider(plan: Plan, backend: Backend) -> anyhow::Result<Ver
     let mut waits = good.join_next().await.context("no good client")???;
     waits.sort();
     let p99 = waits.get(waits.len() * 99 / 100).or(waits.last()).copied().unwrap_or_default();
-    ensure!(p99 < GOOD, "a good client waited {p99:?}");
+    ensure!(p99 < plan.within(GOOD), "a good client waited {p99:?}");
     let found = at_rest(&here, &load.end().await?).await?;
     ensure!(here.is_alive(0), "the process ended");
     Ok(Verdict::Held(format!(

@@ -121,13 +121,16 @@ pub(super) async fn slow(plan: Plan, backend: Backend) -> anyhow::Result<Verdict
             }
         }
         let left = KINDS.map(|kind| (kind, open.iter().filter(|open| **open == kind).count()));
-        ensure!(began.elapsed() < GONE + Duration::from_secs(5), "slow connections are still open: {left:?}");
+        ensure!(
+            began.elapsed() < plan.within(GONE) + Duration::from_secs(5),
+            "slow connections are still open: {left:?}"
+        );
         sleep(Duration::from_millis(50)).await;
     }
     let gone = began.elapsed();
     waits.sort();
     let p99 = waits.get(waits.len() * 99 / 100).or(waits.last()).copied().unwrap_or_default();
-    ensure!(p99 < GOOD, "a good client waited {p99:?}");
+    ensure!(p99 < plan.within(GOOD), "a good client waited {p99:?}");
     at_rest(&here, &people.notes()).await?;
     Ok(Verdict::Held(format!(
         "{count} sockets, the last closed after {} s, good client p99 {} ms",
