@@ -10,6 +10,7 @@ use crate::billfold::Billfold;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::ApiKeyId;
+use crate::idempotency::Intent;
 use crate::name::TenantId;
 use crate::scope::{InvalidScope, Scopes};
 use crate::secret::{constant_time_eq, random_token, sha256};
@@ -73,6 +74,18 @@ impl From<&ApiKey> for ApiKeyView {
 impl Billfold {
     /// Makes a key for the caller's tenant. Nobody hands out more than they may do themselves.
     pub async fn issue_api_key(&self, by: &Principal, name: &str, scopes: Scopes) -> Result<IssuedApiKey> {
+        self.issue_api_key_for(by, name, scopes, None).await
+    }
+
+    /// The same; calls with one intent make one key. Its secret is not stored, so each call gives it another, and the
+    /// one before, which nobody was told, opens nothing any more.
+    pub async fn issue_api_key_for(
+        &self,
+        by: &Principal,
+        name: &str,
+        scopes: Scopes,
+        intent: Option<&Intent>,
+    ) -> Result<IssuedApiKey> {
         let tenant = &by.tenant;
         if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
             return Err(Error::invalid("/name", "expected 1 to 100 printable characters"));
@@ -85,7 +98,11 @@ impl Billfold {
             return Err(Error::new(ErrorKind::Forbidden, message));
         }
         let now = self.now();
-        let id = ApiKeyId::generate(now, self.entropy().as_ref())?;
+        let id = match intent {
+            Some(intent) => intent.id(),
+            None => ApiKeyId::generate(now, self.entropy().as_ref())?,
+        };
+        let made = if intent.is_some() { self.store().api_key(id).await? } else { None };
         let random = random_token(self.entropy().as_ref())?;
         let digits = id.to_string().split_off("key_".len());
         let key = ApiKey {
@@ -94,16 +111,17 @@ impl Billfold {
             name: name.to_owned(),
             scopes,
             secret_hash: sha256(random.expose_secret().as_bytes()).to_vec(),
-            created_at: now,
-            revoked_at: None,
-            version: 1,
+            created_at: made.as_ref().map_or(now, |made| made.created_at),
+            revoked_at: made.as_ref().and_then(|made| made.revoked_at),
+            version: made.as_ref().map_or(1, |made| made.version + 1),
         };
         let view = ApiKeyView::from(&key);
         let details = serde_json::json!({"name": view.name, "scopes": view.scopes});
         let object = id.to_string();
         let entry = self.vault().audit_entry(tenant, &by.actor, "api_key.create", &object, &details);
         let audit = vec![entry.await?];
-        self.insert(Changes { api_keys: vec![Write::Insert(key)], audit, ..Changes::default() }).await?;
+        let write = if made.is_some() { Write::Update(key) } else { Write::Insert(key) };
+        self.insert(Changes { api_keys: vec![write], audit, ..Changes::default() }).await?;
         Ok(IssuedApiKey {
             key: view,
             secret: SecretString::from(format!("{SCHEME}{digits}_{}", random.expose_secret())),

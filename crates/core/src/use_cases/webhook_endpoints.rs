@@ -14,7 +14,8 @@ use crate::audit::{Actor, AuditDraft};
 use crate::billfold::Billfold;
 use crate::erasure::Shred;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::WebhookEndpointId;
+use crate::id::{VaultRecordId, WebhookEndpointId};
+use crate::idempotency::Intent;
 use crate::name::TenantId;
 use crate::outgoing::{
     DisabledReason, EndpointState, EventFilter, PreviousSecret, WebhookEndpoint, WebhookEndpointView,
@@ -43,6 +44,9 @@ pub struct CreateEndpoint {
     /// The merchant's own words.
     #[serde(default)]
     pub description: Option<String>,
+    /// Calls with one intent make one endpoint.
+    #[serde(skip)]
+    pub intent: Option<Intent>,
 }
 
 /// What is to be another way; what is left out stays.
@@ -82,6 +86,12 @@ impl Billfold {
         create: CreateEndpoint,
     ) -> Result<EndpointSecret> {
         let tenant = &by.tenant;
+        let intended = create.intent.as_ref().map(Intent::id);
+        if let Some(id) = intended
+            && let Some(made) = self.store().webhook_endpoint(tenant, id).await?
+        {
+            return self.with_its_secret(made).await;
+        }
         let url = self.endpoint_url(&create.url)?;
         let events = create.events.map_or_else(|| Ok(EventFilter::all()), EventFilter::parse)?;
         let description = description(create.description)?;
@@ -91,8 +101,11 @@ impl Billfold {
         }
         for _ in 0..MAX_ROUNDS {
             let now = self.now();
-            let id = WebhookEndpointId::generate(now, self.entropy().as_ref())?;
-            let (secret, record) = self.new_secret(tenant, id).await?;
+            let id = match intended {
+                Some(id) => id,
+                None => WebhookEndpointId::generate(now, self.entropy().as_ref())?,
+            };
+            let (secret, record) = self.new_secret(tenant, id, None).await?;
             let endpoint = WebhookEndpoint {
                 id,
                 tenant: tenant.clone(),
@@ -210,12 +223,13 @@ impl Billfold {
     }
 
     /// Gives an endpoint a new secret. The one it had signs beside it for `overlap` (24 hours when left out, 7 days
-    /// at most, zero when it is known to somebody else), then it is destroyed.
+    /// at most, zero when it is known to somebody else), then it is destroyed. Calls with one intent make one secret.
     pub async fn rotate_webhook_secret(
         &self,
         by: &Principal,
         id: WebhookEndpointId,
         overlap: Option<Duration>,
+        intent: Option<&Intent>,
     ) -> Result<EndpointSecret> {
         let overlap = overlap.unwrap_or(OVERLAP);
         if overlap > MAX_OVERLAP {
@@ -224,7 +238,11 @@ impl Billfold {
         }
         for _ in 0..MAX_ROUNDS {
             let mut endpoint = self.endpoint(&by.tenant, id).await?;
-            let (secret, record) = self.new_secret(&by.tenant, id).await?;
+            let intended = intent.map(Intent::id);
+            if intended == Some(endpoint.secret) {
+                return self.with_its_secret(endpoint).await;
+            }
+            let (secret, record) = self.new_secret(&by.tenant, id, intended).await?;
             let mut changes = Changes::default();
             if let Some(oldest) = endpoint.previous_secret.take() {
                 changes.vault_deletes.push((by.tenant.clone(), oldest.record));
@@ -282,6 +300,7 @@ impl Billfold {
         &self,
         tenant: &TenantId,
         id: WebhookEndpointId,
+        intended: Option<VaultRecordId>,
     ) -> Result<(SecretString, VaultRecord)> {
         let mut bytes = Zeroizing::new([0_u8; SECRET_BYTES]);
         self.entropy().fill(bytes.as_mut())?;
@@ -289,8 +308,24 @@ impl Billfold {
         let secret = SecretString::from(format!("{SECRET_PREFIX}{}", encoded.as_str()));
         let id = id.to_string();
         let place = Place { tenant, owner: &id, kind: sealed_kind::WEBHOOK_SECRET, object: &id };
-        let record = self.vault().seal(place, secret.expose_secret().as_bytes()).await?;
+        let bytes = secret.expose_secret().as_bytes();
+        let record = match intended {
+            Some(id) => self.vault().seal_as(id, place, bytes).await?,
+            None => self.vault().seal(place, bytes).await?,
+        };
         Ok((secret, record))
+    }
+
+    /// An endpoint whose secret was made and not shown: whoever made it died.
+    async fn with_its_secret(&self, endpoint: WebhookEndpoint) -> Result<EndpointSecret> {
+        let record = self.store().vault_record(&endpoint.tenant, endpoint.secret).await?;
+        let record = record.ok_or_else(|| Error::not_found("webhook endpoint"))?;
+        let bytes = self.vault().open(&record).await?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| Error::internal("a webhook secret is no text"))?;
+        Ok(EndpointSecret {
+            secret: SecretString::from(text.to_owned()),
+            endpoint: WebhookEndpointView::from(&endpoint),
+        })
     }
 
     /// The endpoint's secret as a record that ends by itself; `None` when it is gone or does not open any more: then a

@@ -11,6 +11,7 @@ use crate::audit::Actor;
 use crate::clock::Timestamp;
 use crate::error::{Error, FieldError, Result};
 use crate::id::VaultRecordId;
+use crate::idempotency::Intent;
 use crate::name::TenantId;
 use crate::store::{Changes, Commit, Page, VaultPut, Write};
 
@@ -55,6 +56,8 @@ pub struct PutRecord {
     pub metadata: Option<BTreeMap<String, String>>,
     /// When the record ends by itself.
     pub expires_at: Option<Timestamp>,
+    /// Puts with one intent make one record.
+    pub intent: Option<Intent>,
 }
 
 impl PutRecord {
@@ -70,6 +73,7 @@ impl PutRecord {
             mask: Mask::default(),
             metadata: None,
             expires_at: None,
+            intent: None,
         }
     }
 }
@@ -188,6 +192,12 @@ impl Vault {
     /// owner has the value and `on_conflict` is [`OnConflict::Reject`].
     pub async fn put(&self, tenant: &TenantId, put: PutRecord) -> Result<PutResult> {
         check_put(&put, self.inner.clock.now())?;
+        let intended = put.intent.as_ref().map(Intent::id);
+        if let Some(id) = intended
+            && let Some(made) = self.inner.store.vault_record(tenant, id).await?
+        {
+            return Ok(PutResult { outcome: PutOutcome::Created, record: RecordView::from(&made) });
+        }
         let plaintext = put.value.to_plaintext();
         let fingerprint = if put.allow_duplicates {
             None
@@ -196,7 +206,10 @@ impl Vault {
         };
         for _ in 0..MAX_ROUNDS {
             let place = Place { tenant, owner: &put.owner, kind: &put.kind, object: "" };
-            let mut record = self.seal(place, &plaintext).await?;
+            let mut record = match intended {
+                Some(id) => self.seal_as(id, place, &plaintext).await?,
+                None => self.seal(place, &plaintext).await?,
+            };
             if let Some(fingerprint) = &fingerprint {
                 record.fingerprint = fingerprint.clone();
             }

@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use billfold_core::StartSession;
+use billfold_core::audit::Actor;
 use billfold_core::idempotency::Intent;
+use billfold_core::scope::Scopes;
+use billfold_core::secret::ExposeSecret as _;
 use billfold_core::session::SessionStatus;
 use billfold_core::store::Page;
+use billfold_core::vault::PutOutcome;
+use billfold_core::{ErrorKind, Principal, StartSession};
 use billfold_testkit::reference::{Instrument, Trouble};
 
 use crate::support::{World, link, request};
+use crate::vault::{put, text};
 
 fn intended(world: &World, name: &str) -> StartSession {
     StartSession { intent: Some(Intent::new(world.billfold.clock().now(), name)), ..request("c-1") }
@@ -76,4 +81,41 @@ async fn attempts_at_the_same_moment_make_one_session() {
         answers.iter().flatten().filter(|session| session.next.is_some()).map(link).collect();
     assert_eq!(links.len(), 1, "one link was given out: {links:?}");
     assert_eq!(sessions(&world).await, [SessionStatus::Active]);
+}
+
+#[tokio::test]
+async fn a_value_of_one_intent_is_stored_once() {
+    let world = World::new();
+    let store = async |name: &str, duplicates: bool| {
+        let mut put = put("o-1", "note", text("x"));
+        put.allow_duplicates = duplicates;
+        put.intent = Some(Intent::new(world.billfold.clock().now(), name));
+        world.billfold.put_vault_record(&world.tenant, put).await
+    };
+    for (name, duplicates) in [("one", false), ("two", true)] {
+        let first = store(name, duplicates).await.unwrap();
+        let again = store(name, duplicates).await.unwrap();
+        assert_eq!((again.outcome, again.record.id), (PutOutcome::Created, first.record.id), "{name}");
+    }
+    assert_eq!(store("three", false).await.unwrap_err().kind(), ErrorKind::Conflict, "another intent");
+    let stored = world.billfold.vault().list(&world.tenant, "o-1", None, Page::first(10)).await.unwrap();
+    assert_eq!(stored.len(), 2);
+    for record in stored {
+        world.billfold.vault().reveal(&world.tenant, record.id, &Actor::new("tester")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_api_key_of_one_intent_is_one_key_and_the_last_answer_opens() {
+    let world = World::new();
+    let by = Principal::operator(world.tenant.clone(), "tester");
+    let intent = Intent::new(world.billfold.clock().now(), "one");
+    let issue = async || {
+        world.billfold.issue_api_key_for(&by, "backend", Scopes::default(), Some(&intent)).await.unwrap()
+    };
+    let (first, second) = (issue().await, issue().await);
+    assert_eq!(first.key.id, second.key.id);
+    assert_eq!(world.billfold.list_api_keys(&world.tenant).await.unwrap().len(), 1);
+    world.billfold.authenticate(second.secret.expose_secret()).await.unwrap();
+    world.billfold.authenticate(first.secret.expose_secret()).await.unwrap_err();
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use billfold_core::audit::Actor;
-use billfold_core::clock::ManualClock;
+use billfold_core::clock::{Clock as _, ManualClock};
 use billfold_core::erasure::Shred;
+use billfold_core::idempotency::Intent;
 use billfold_core::outgoing::{
     AttemptError, DeliveryAttempt, DisabledReason, EndpointDeliveryState, EndpointDeliveryView,
     EndpointState, SendError, SentAnswer, WebhookEndpointView, WebhookSender,
@@ -103,6 +104,7 @@ impl World {
             url: "https://shop.example/hooks".to_owned(),
             events: Some(events.iter().map(|&name| name.to_owned()).collect()),
             description: None,
+            intent: None,
         };
         let made = self.billfold.create_webhook_endpoint(&operator(self), create).await.unwrap();
         (made.endpoint, made.secret.expose_secret().to_owned())
@@ -357,7 +359,7 @@ async fn two_secrets_sign_while_one_follows_the_other() {
     let (endpoint, first) = world.listen(&["payment_method.saved"]).await;
     let rotate = async |overlap| {
         let by = operator(&world);
-        let rotated = world.billfold.rotate_webhook_secret(&by, endpoint.id, overlap).await.unwrap();
+        let rotated = world.billfold.rotate_webhook_secret(&by, endpoint.id, overlap, None).await.unwrap();
         rotated.secret.expose_secret().to_owned()
     };
     let signers = async |card: &str, secrets: &[&String]| -> Vec<bool> {
@@ -388,7 +390,7 @@ async fn two_secrets_sign_while_one_follows_the_other() {
     let records = world.store.vault_records_of(&world.tenant, &owner, None, Page::first(10)).await.unwrap();
     assert_eq!(records.len(), 1, "no secret is left over");
     let (by, week) = (operator(&world), Some(Duration::from_hours(169)));
-    let too_long = world.billfold.rotate_webhook_secret(&by, endpoint.id, week).await.unwrap_err();
+    let too_long = world.billfold.rotate_webhook_secret(&by, endpoint.id, week, None).await.unwrap_err();
     assert_eq!(too_long.fields()[0].pointer, "/overlap_seconds");
 }
 
@@ -404,7 +406,7 @@ async fn a_secret_that_was_destroyed_is_mended_by_a_rotation() {
     let error = world.billfold.send_webhooks(&world.tenant, endpoint.id, 8).await.unwrap_err();
     assert!(error.message().contains("rotate"), "{error}");
     assert_eq!(world.deliveries(&endpoint).await[0].attempts, 0, "nothing is sent without a signature");
-    world.billfold.rotate_webhook_secret(&operator(&world), endpoint.id, None).await.unwrap();
+    world.billfold.rotate_webhook_secret(&operator(&world), endpoint.id, None, None).await.unwrap();
     assert_eq!(world.send().await, 1);
     assert_eq!(receiver.take().len(), 1);
 }
@@ -496,7 +498,12 @@ async fn a_test_event_is_sent_at_once_and_stored_nowhere() {
 #[tokio::test]
 async fn a_program_without_a_sender_has_no_endpoints() {
     let world = World::new();
-    let create = CreateEndpoint { url: "https://shop.example/".to_owned(), events: None, description: None };
+    let create = CreateEndpoint {
+        url: "https://shop.example/".to_owned(),
+        events: None,
+        description: None,
+        intent: None,
+    };
     let error = world.billfold.create_webhook_endpoint(&operator(&world), create).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
@@ -588,4 +595,37 @@ async fn the_secret_of_an_endpoint_is_nobodys_to_erase() {
     world.saved("c-1", "one").await;
     assert_eq!(world.send().await, 1);
     assert_eq!(receiver.types(), ["payment_method.saved"], "it still signs");
+}
+
+/// Whoever repeats a request whose answer was lost finds what it made, secret and all.
+#[tokio::test]
+async fn endpoints_and_secrets_of_one_intent_are_made_once() {
+    let (world, _) = world();
+    let by = operator(&world);
+    let intent = |name: &str| Intent::new(world.clock.now(), name);
+    let create = CreateEndpoint {
+        url: "https://shop.example/hook".to_owned(),
+        events: None,
+        description: None,
+        intent: Some(intent("one")),
+    };
+    let first = world.billfold.create_webhook_endpoint(&by, create.clone()).await.unwrap();
+    let again = world.billfold.create_webhook_endpoint(&by, create.clone()).await.unwrap();
+    assert_eq!(again.endpoint.id, first.endpoint.id);
+    assert_eq!(again.secret.expose_secret(), first.secret.expose_secret());
+    let other = CreateEndpoint { intent: Some(intent("two")), ..create };
+    assert_ne!(
+        world.billfold.create_webhook_endpoint(&by, other).await.unwrap().endpoint.id,
+        first.endpoint.id
+    );
+
+    let id = first.endpoint.id;
+    let rotate = async |name: &str| {
+        let intent = intent(name);
+        let rotated = world.billfold.rotate_webhook_secret(&by, id, None, Some(&intent)).await.unwrap();
+        rotated.secret.expose_secret().to_owned()
+    };
+    let second = rotate("three").await;
+    assert_eq!(rotate("three").await, second, "the secret that receivers know still signs");
+    assert_ne!(rotate("four").await, second);
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::list;
 use crate::App;
-use crate::extract::{Caller, JsonBody, PathId};
+use crate::extract::{Caller, JsonBody, PathId, SameIntent};
 use crate::problem::Problem;
 
 pub(super) fn collection() -> MethodRouter<App> {
@@ -44,10 +44,11 @@ struct IssuedView {
 async fn issue(
     State(app): State<App>,
     caller: Caller,
+    SameIntent(intent): SameIntent,
     JsonBody(body): JsonBody<IssueKey>,
 ) -> Result<Response, Problem> {
     let scopes = body.scopes.unwrap_or_default();
-    let issued = app.billfold.issue_api_key(&caller.0, &body.name, scopes).await?;
+    let issued = app.billfold.issue_api_key_for(&caller.0, &body.name, scopes, intent.as_ref()).await?;
     let view = IssuedView { key: issued.key, secret: issued.secret.expose_secret().to_owned() };
     // No `Location`: there is no address that shows one key.
     Ok((StatusCode::CREATED, Json(view)).into_response())

@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 
 use super::{created, list};
 use crate::App;
-use crate::extract::{Caller, JsonBody, PathId, QueryPairs};
+use crate::extract::{Caller, JsonBody, PathId, QueryPairs, SameIntent};
 use crate::problem::Problem;
 use crate::secret::{SecretJson, optional_secret};
 
@@ -123,6 +123,7 @@ fn end(app: &App, at: Option<Timestamp>, after: Option<u64>) -> Result<Option<Ti
 async fn put(
     State(app): State<App>,
     caller: Caller,
+    SameIntent(intent): SameIntent,
     JsonBody(body): JsonBody<Put, MAX_VAULT_BODY>,
 ) -> Result<Response, Problem> {
     let mut record = PutRecord::new(body.owner, body.kind, value(body.value, body.value_base64)?);
@@ -131,6 +132,7 @@ async fn put(
     record.on_conflict = body.on_conflict;
     record.mask = body.mask;
     record.metadata = body.metadata;
+    record.intent = intent;
     record.expires_at = end(&app, body.expires_at, body.expires_in_seconds)?;
     let stored = app.billfold.put_vault_record(caller.tenant(), record).await?;
     if stored.outcome == PutOutcome::Created {

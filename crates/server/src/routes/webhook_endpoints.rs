@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::list;
 use crate::App;
-use crate::extract::{Caller, JsonBody, PathId, PathIds, QueryPairs};
+use crate::extract::{Caller, JsonBody, PathId, PathIds, QueryPairs, SameIntent};
 use crate::problem::Problem;
 
 pub(super) fn collection() -> MethodRouter<App> {
@@ -99,8 +99,10 @@ struct Replayed {
 async fn create(
     State(app): State<App>,
     caller: Caller,
+    SameIntent(intent): SameIntent,
     JsonBody(body): JsonBody<CreateEndpoint>,
 ) -> Result<Response, Problem> {
+    let body = CreateEndpoint { intent, ..body };
     let made = app.billfold.create_webhook_endpoint(&caller.0, body).await?;
     let location = format!("/v1/webhook-endpoints/{}", made.endpoint.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(WithSecret::from(made))).into_response())
@@ -140,10 +142,11 @@ async fn rotate(
     State(app): State<App>,
     caller: Caller,
     PathId(id): PathId<WebhookEndpointId>,
+    SameIntent(intent): SameIntent,
     JsonBody(body): JsonBody<Rotate>,
 ) -> Result<Response, Problem> {
     let overlap = body.overlap_seconds.map(Duration::from_secs);
-    let rotated = app.billfold.rotate_webhook_secret(&caller.0, id, overlap).await?;
+    let rotated = app.billfold.rotate_webhook_secret(&caller.0, id, overlap, intent.as_ref()).await?;
     Ok(Json(WithSecret::from(rotated)).into_response())
 }
 
