@@ -1,7 +1,11 @@
 //! What Billfold does, one file per use case. Each is a method of [`crate::Billfold`].
 
-use futures::future::BoxFuture;
+use std::collections::BTreeMap;
+
+use futures::future::{BoxFuture, join_all};
 use futures::stream::{self, StreamExt as _};
+
+use crate::name::GatewayName;
 
 mod api_keys;
 mod background;
@@ -57,6 +61,20 @@ async fn side_by_side(at_once: usize, batch: Vec<BoxFuture<'_, crate::Result<()>
         first = first.and(outcome);
     }
     first
+}
+
+/// The same for what concerns gateways: each has places of its own, so that one that is slow holds up no other. One after
+/// the other where only one may be worked on.
+async fn each_by_itself(
+    at_once: usize,
+    batches: BTreeMap<GatewayName, Vec<BoxFuture<'_, crate::Result<()>>>>,
+) -> crate::Result<()> {
+    if at_once > 1 {
+        let each = batches.into_values().map(|batch| side_by_side(at_once, batch));
+        join_all(each).await.into_iter().collect()
+    } else {
+        side_by_side(at_once, batches.into_values().flatten().collect()).await
+    }
 }
 
 /// Tells a tenant's fingerprints of different things apart.

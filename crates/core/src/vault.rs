@@ -226,18 +226,21 @@ impl Vault {
     /// Errors: [`ErrorKind::KeysUnavailable`] when the owner's key is not at hand and the root key cannot
     /// be asked; never stores or returns clear text instead.
     pub async fn seal(&self, place: Place<'_>, plaintext: &[u8]) -> Result<VaultRecord> {
-        let id = VaultRecordId::generate(self.inner.clock.now(), self.inner.entropy.as_ref())?;
-        self.seal_as(id, place, plaintext).await
+        self.seal_as(None, place, plaintext).await
     }
 
-    /// The same under an id that was chosen before.
+    /// The same under an id that was chosen before, if there is one.
     pub(crate) async fn seal_as(
         &self,
-        id: VaultRecordId,
+        chosen: Option<VaultRecordId>,
         place: Place<'_>,
         plaintext: &[u8],
     ) -> Result<VaultRecord> {
         let now = self.inner.clock.now();
+        let id = match chosen {
+            Some(id) => id,
+            None => VaultRecordId::generate(now, self.inner.entropy.as_ref())?,
+        };
         let record = VaultRecord {
             id,
             tenant: place.tenant.clone(),

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use futures::FutureExt as _;
-use futures::future::{BoxFuture, join_all};
+use futures::future::BoxFuture;
 
-use super::side_by_side;
+use super::each_by_itself;
 use crate::billfold::Billfold;
 use crate::budget::{Asking, Wait};
 use crate::charge::Charge;
@@ -108,14 +108,7 @@ impl Billfold {
             }
         }
         let put_off = self.put_off_all(waiting).await;
-        let at_once = self.schedule().at_once;
-        let worked = if at_once > 1 {
-            let each = going.into_values().map(|batch| side_by_side(at_once, batch));
-            join_all(each).await.into_iter().collect()
-        } else {
-            side_by_side(at_once, going.into_values().flatten().collect()).await
-        };
-        put_off.and(worked)
+        put_off.and(each_by_itself(self.schedule().at_once, going).await)
     }
 
     /// Takes a place at its gateway for something that needs one; the time until which it has to wait if there is

@@ -5,10 +5,10 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use futures::future::{BoxFuture, join_all};
+use futures::future::BoxFuture;
 
 use super::process::{Effect, Outcome};
-use super::{MAX_ROUNDS, contended, side_by_side};
+use super::{MAX_ROUNDS, contended, each_by_itself};
 use crate::billfold::Billfold;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::GatewayName;
@@ -46,13 +46,7 @@ impl Billfold {
             going.entry(name).or_default().push(working.boxed());
         }
         let put_off = self.let_wait(waiting).await;
-        let worked = if at_once > 1 {
-            let each = going.into_values().map(|batch| side_by_side(at_once, batch));
-            join_all(each).await.into_iter().collect()
-        } else {
-            side_by_side(at_once, going.into_values().flatten().collect()).await
-        };
-        put_off.and(worked).map(|()| count)
+        put_off.and(each_by_itself(at_once, going).await).map(|()| count)
     }
 
     async fn attempt(&self, mut delivery: Delivery) -> Result<()> {
@@ -97,14 +91,23 @@ impl Billfold {
             if self.store().commit(Changes { deliveries, ..Changes::default() }).await? == Commit::Applied {
                 return Ok(());
             }
-            let stored = self.store().delivery(&delivery.tenant, delivery.id).await?;
-            let Some(stored) = stored.filter(|stored| stored.attempts == delivery.attempts) else {
+            if !self.is_still_held(delivery).await? {
                 return Err(Error::conflict("another process has taken over the webhook"));
-            };
-            delivery.received_count = stored.received_count;
-            delivery.version = stored.version;
+            }
         }
         Err(contended())
+    }
+
+    /// Whether a delivery that moved on only came again: then it is brought up to date. Another attempt means that the
+    /// lease ran out, and whoever holds it now finishes it.
+    async fn is_still_held(&self, delivery: &mut Delivery) -> Result<bool> {
+        let stored = self.store().delivery(&delivery.tenant, delivery.id).await?;
+        let Some(stored) = stored.filter(|stored| stored.attempts == delivery.attempts) else {
+            return Ok(false);
+        };
+        delivery.received_count = stored.received_count;
+        delivery.version = stored.version;
+        Ok(true)
     }
 
     async fn finish(&self, mut delivery: Delivery, outcome: Result<Outcome>) -> Result<()> {
@@ -152,14 +155,9 @@ impl Billfold {
             if self.store().commit(changes).await? == Commit::Applied {
                 return Ok(());
             }
-            let stored = self.store().delivery_by_key(&delivery.gateway, &delivery.key).await?;
-            // Another attempt means that the lease ran out: whoever holds it now finishes it. Otherwise it
-            // only came again meanwhile.
-            let Some(stored) = stored.filter(|stored| stored.attempts == delivery.attempts) else {
+            if !self.is_still_held(&mut delivery).await? {
                 return Ok(());
-            };
-            delivery.received_count = stored.received_count;
-            delivery.version = stored.version;
+            }
         }
         Err(contended())
     }

@@ -308,11 +308,7 @@ impl Billfold {
         let secret = SecretString::from(format!("{SECRET_PREFIX}{}", encoded.as_str()));
         let id = id.to_string();
         let place = Place { tenant, owner: &id, kind: sealed_kind::WEBHOOK_SECRET, object: &id };
-        let bytes = secret.expose_secret().as_bytes();
-        let record = match intended {
-            Some(id) => self.vault().seal_as(id, place, bytes).await?,
-            None => self.vault().seal(place, bytes).await?,
-        };
+        let record = self.vault().seal_as(intended, place, secret.expose_secret().as_bytes()).await?;
         Ok((secret, record))
     }
 

@@ -206,10 +206,7 @@ impl Vault {
         };
         for _ in 0..MAX_ROUNDS {
             let place = Place { tenant, owner: &put.owner, kind: &put.kind, object: "" };
-            let mut record = match intended {
-                Some(id) => self.seal_as(id, place, &plaintext).await?,
-                None => self.seal(place, &plaintext).await?,
-            };
+            let mut record = self.seal_as(intended, place, &plaintext).await?;
             if let Some(fingerprint) = &fingerprint {
                 record.fingerprint = fingerprint.clone();
             }

@@ -234,13 +234,14 @@ impl Target {
     async fn connect(&self) -> diesel::ConnectionResult<Conn> {
         let bad =
             |error: tokio_postgres::Error| diesel::ConnectionError::BadConnection(connection_problem(&error));
-        if let Some(tls) = &self.tls {
+        let conn = if let Some(tls) = &self.tls {
             let (client, connection) = self.config.connect(tls.clone()).await.map_err(bad)?;
-            durable(Conn::try_from_client_and_connection(client, connection).await?).await
+            Conn::try_from_client_and_connection(client, connection).await?
         } else {
             let (client, connection) = self.config.connect(tokio_postgres::NoTls).await.map_err(bad)?;
-            durable(Conn::try_from_client_and_connection(client, connection).await?).await
-        }
+            Conn::try_from_client_and_connection(client, connection).await?
+        };
+        durable(conn).await
     }
 }
 
